@@ -1,0 +1,1 @@
+"""For auditors: folding a log again, and checking its chains without the fold."""

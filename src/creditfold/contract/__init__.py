@@ -1,0 +1,1 @@
+"""The wire: topics, envelopes, and the one description of every event (pydantic models)."""

@@ -1,0 +1,187 @@
+"""What is true for everyone, on the wire: units, meters, prices, policies and the clock."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from creditfold.contract.fields import (
+    Amount,
+    CustomerId,
+    Data,
+    LateWindow,
+    Name,
+    Text,
+    Time,
+    invalid,
+)
+from creditfold.contract.inputs import LINES_MAX, RecognitionName
+from creditfold.contract.predicates import Where
+from creditfold.core import facts
+from creditfold.core.order import ID, KEYS
+
+VERSION_MAX = 2**53 - 1
+EXPONENT_MAX = 12
+
+_version = Field(ge=1, le=VERSION_MAX, description="Rises with each publication of this object.")
+
+_ORDER_KEYS = (*KEYS, ID)
+
+
+class UnitDeclared(Data):
+    """A custom unit of credit. Currencies need no declaration."""
+
+    unit: Name = Field(description="The unit's id, such as credits or tokens.")
+    version: int = _version
+    exponent: int = Field(6, ge=0, le=EXPONENT_MAX, description="Decimals that the ledger keeps.")
+    name: Name | None = Field(None, description="What people call it.")
+    meter: Name | None = Field(
+        None, description="Where one unit is one of this meter: then no rate is needed."
+    )
+
+    def body(self) -> facts.UnitDeclared:
+        """As the fold reads it."""
+        return facts.UnitDeclared(self.unit, self.version, self.exponent, self.name, self.meter)
+
+
+class MeterDeclared(Data):
+    """A meter of a product."""
+
+    meter: Name = Field(description="The meter's id, such as llm.output_tokens.")
+    version: int = _version
+    product: Name = Field(description="The product whose revenue its usage is.")
+    exponent: int = Field(0, ge=0, le=EXPONENT_MAX, description="Decimals of its quantities.")
+    unit_label: Name | None = Field(None, description="What people call one of it.")
+
+    def body(self) -> facts.MeterDeclared:
+        """As the fold reads it."""
+        return facts.MeterDeclared(
+            self.meter, self.version, self.product, self.exponent, self.unit_label
+        )
+
+
+class AppliesTo(Data):
+    """Whose prices they are."""
+
+    customer: CustomerId = Field(description="The one customer whom the card is for.")
+
+
+class RateData(Data):
+    """The price of one of a meter, for usage whose properties match."""
+
+    model_config = ConfigDict(title="Rate")
+
+    meter: Name = Field(description="The meter that is priced.")
+    unit: Name = Field(description="The unit of the price: a currency or a declared unit.")
+    per_unit: Amount = Field(description="The exact price of one of the meter.")
+    where: Where | None = Field(None, description="Only for usage with such properties.")
+
+    def core(self) -> facts.Rate:
+        """As the fold reads it."""
+        where = None if self.where is None else self.where.core()
+        return facts.Rate(self.meter, self.unit, self.per_unit, where)
+
+
+class RateCardPublished(Data):
+    """A version of a price list. The first rate that matches wins, per unit."""
+
+    rate_card: Name = Field(description="The price list's id.")
+    version: int = _version
+    effective_from: Time = Field(description="Usage from this instant on is priced by it.")
+    applies_to: AppliesTo | None = Field(None, description="Absent: for every customer.")
+    rates: list[RateData] = Field(
+        max_length=LINES_MAX, description="The prices, in order of precedence."
+    )
+
+    def body(self) -> facts.RateCardPublished:
+        """As the fold reads it."""
+        return facts.RateCardPublished(
+            self.rate_card,
+            self.version,
+            self.effective_from,
+            tuple(rate.core() for rate in self.rates),
+            None if self.applies_to is None else self.applies_to.customer,
+        )
+
+
+class PolicyKeysData(Data):
+    """Only the choices that the version changes."""
+
+    model_config = ConfigDict(title="PolicyKeys")
+
+    draw_order: list[Literal[_ORDER_KEYS]] | None = Field(  # type: ignore[valid-type]  # from core
+        None,
+        alias="draw.order",
+        min_length=1,
+        max_length=len(_ORDER_KEYS),
+        description="The burn order, first key first; id is implied last.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    late_window: LateWindow | None = Field(
+        None,
+        alias="late.window",
+        description="How late usage may arrive: PT0S to P45D in days, hours, minutes, seconds.",
+    )
+    recognition: RecognitionName | None = Field(
+        None,
+        alias="invoice.recognition",
+        description="When billing becomes an unconditional right.",
+    )
+
+    @model_validator(mode="after")
+    def _total_order(self) -> PolicyKeysData:
+        order = self.draw_order or []
+        if len(set(order)) != len(order):
+            raise invalid("draw.order names a key twice; name each once")
+        if ID in order[:-1]:
+            raise invalid("draw.order ends with id, since nothing after it could decide")
+        return self
+
+    def core(self) -> facts.PolicyKeys:
+        """As the fold reads it."""
+        return facts.PolicyKeys(
+            None if self.draw_order is None else tuple(self.draw_order),
+            self.late_window,
+            None if self.recognition is None else facts.Recognition(self.recognition),
+        )
+
+
+class PolicyPublished(Data):
+    """A version of the accounting and burn choices, with who answers for it."""
+
+    version: int = _version
+    effective_from: Time = Field(description="Facts from this instant on are judged by it.")
+    keys: PolicyKeysData = Field(description="The choices that change; the others stay.")
+    author: Name = Field(description="Who made the choice.")
+    approver: Name | None = Field(None, description="Who approved it.")
+    evidence: Text | None = Field(None, description="Where the approval or its reason is kept.")
+    reason: Text = Field(min_length=1, description="Why, for auditors.")
+
+    def body(self) -> facts.PolicyPublished:
+        """As the fold reads it."""
+        return facts.PolicyPublished(
+            self.version,
+            self.effective_from,
+            self.keys.core(),
+            self.author,
+            self.reason,
+            self.approver,
+            self.evidence,
+        )
+
+
+class ClockHeld(Data):
+    """An import of history begins: the wall clock does not move this log."""
+
+    def body(self) -> facts.ClockHeld:
+        """As the fold reads it."""
+        return facts.ClockHeld()
+
+
+class ClockReleased(Data):
+    """The import is over: the wall clock moves this log again."""
+
+    def body(self) -> facts.ClockReleased:
+        """As the fold reads it."""
+        return facts.ClockReleased()

@@ -1,0 +1,122 @@
+"""From an envelope to a fact: bad data becomes a `Malformed` body, never an exception."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TypeAlias
+
+from pydantic import ValidationError
+
+from creditfold.contract import catalog_inputs as catalog
+from creditfold.contract import inputs
+from creditfold.contract.envelope import Envelope
+from creditfold.contract.exact_json import dump
+from creditfold.contract.predicates import TAG
+from creditfold.contract.topics import BY_NAME, event_type, topic_of
+from creditfold.core.facts import Body, Fact, Malformed
+from creditfold.core.rejections import Code
+
+Input: TypeAlias = (
+    inputs.UsageRecorded
+    | inputs.InvoiceIssued
+    | inputs.InvoicePaid
+    | inputs.CustomerCreated
+    | inputs.CustomerUpdated
+    | inputs.CreditGranted
+    | catalog.UnitDeclared
+    | catalog.MeterDeclared
+    | catalog.RateCardPublished
+    | catalog.PolicyPublished
+    | catalog.ClockHeld
+    | catalog.ClockReleased
+)
+
+INPUTS: dict[str, type[Input]] = {
+    event_type("usage.recorded"): inputs.UsageRecorded,
+    event_type("invoice.issued"): inputs.InvoiceIssued,
+    event_type("invoice.paid"): inputs.InvoicePaid,
+    event_type("customer.created"): inputs.CustomerCreated,
+    event_type("customer.updated"): inputs.CustomerUpdated,
+    event_type("credit.granted"): inputs.CreditGranted,
+    event_type("unit.declared"): catalog.UnitDeclared,
+    event_type("meter.declared"): catalog.MeterDeclared,
+    event_type("rate_card.published"): catalog.RateCardPublished,
+    event_type("policy.published"): catalog.PolicyPublished,
+    event_type("clock.held"): catalog.ClockHeld,
+    event_type("clock.released"): catalog.ClockReleased,
+}
+"""The model of each input's data."""
+
+DETAIL_CHARS_MAX = 500
+_PART_CHARS_MAX = 64
+
+_CODES = {
+    "extra_forbidden": Code.UNKNOWN_FIELD,
+    "missing": Code.MISSING_FIELD,
+    "number_not_exact": Code.NUMBER_NOT_EXACT,
+}
+_PRECEDENCE = {code: rank for rank, code in enumerate(Code)}
+_ADVICE = {
+    Code.UNKNOWN_FIELD: "no such field; check its spelling, or leave it out",
+    Code.MISSING_FIELD: "the field is required; add it",
+}
+
+
+def decode(envelope: Envelope, recorded_at: int, topic: str | None = None) -> Fact:
+    """The fact that the fold judges; with a topic, only a type that the topic carries is known.
+
+    `content` is the SHA-256 of canonical JSON of [type, subject, time, data], with the data as it
+    was received: a string "5" and a number 5 are different content under one id.
+    """
+    content = hashlib.sha256(
+        dump((envelope.type, envelope.subject, envelope.time, envelope.data))
+    ).digest()
+    return Fact(
+        envelope.source,
+        envelope.id,
+        envelope.type,
+        envelope.subject or "",
+        envelope.time,
+        recorded_at,
+        content,
+        _body(envelope, topic),
+    )
+
+
+def _body(envelope: Envelope, topic: str | None) -> Body:
+    model = INPUTS.get(envelope.type)
+    if model is None:
+        return Malformed(
+            Code.UNKNOWN_TYPE, f"type {envelope.type} is not read by this release; check its name"
+        )
+    if topic is not None and envelope.type not in BY_NAME[topic].types:
+        home = topic_of(envelope.type).name
+        return Malformed(Code.UNKNOWN_TYPE, f"{topic} does not carry it; send it to {home}")
+    try:
+        # What `model_validate` calls, without its checks of arguments that are not given here.
+        read: Input = model.__pydantic_validator__.validate_python(envelope.data)
+        return read.body()
+    except ValidationError as error:
+        return _malformed(error)
+
+
+def _malformed(error: ValidationError) -> Malformed:
+    """The gravest fault, and among equals the first."""
+    code, detail = Code.INVALID_VALUE, ""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    for fault in found:
+        this = _CODES.get(fault["type"], Code.INVALID_VALUE)
+        if not detail or _PRECEDENCE[this] < _PRECEDENCE[code]:
+            code = this
+            detail = f"{_path(fault['loc'])}: {_ADVICE.get(this, fault['msg'])}"
+    return Malformed(code, detail[:DETAIL_CHARS_MAX])
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif not part.startswith(TAG):
+            path += f".{part[:_PART_CHARS_MAX]}"
+    return path.removeprefix(".") or "data"

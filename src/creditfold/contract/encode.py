@@ -1,0 +1,153 @@
+"""From what the fold gave out to records: the bytes depend on the arguments and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+
+from creditfold.contract import outputs
+from creditfold.contract.envelope import JSON, SPEC_VERSION
+from creditfold.contract.topics import (
+    DEAD_LETTERS,
+    LEDGER,
+    NOTICES,
+    REVENUE,
+    event_type,
+)
+from creditfold.core.entries import Notice, Outcome, Posting, Status, canonical
+from creditfold.log.records import Output
+
+SOURCE = "creditfold"
+
+_OUTCOME = event_type("ledger.outcome").encode()
+_BATCH = event_type("ledger.batch").encode()
+_POSTING = event_type("revenue.posting").encode()
+_DEAD_LETTER = event_type("dead_letter.recorded").encode()
+_SNAPSHOT = event_type("balance.snapshot")
+
+_VERSION_HEADER = ("ce_specversion", SPEC_VERSION.encode())
+_SOURCE_HEADER = ("ce_source", SOURCE.encode())
+_JSON_HEADER = ("content-type", JSON.encode())
+
+
+def _record(
+    topic: str, type_: bytes, id_: str, time: str | None, customer: str | None, value: bytes
+) -> Output:
+    key = None if customer is None else customer.encode()
+    headers: list[tuple[str, bytes]] = [
+        _VERSION_HEADER,
+        ("ce_id", id_.encode()),
+        _SOURCE_HEADER,
+        ("ce_type", type_),
+    ]
+    if time is not None:
+        headers.append(("ce_time", time.encode()))
+    if key is not None:
+        headers.append(("ce_subject", key))
+    headers.append(_JSON_HEADER)
+    return Output(topic, key, value, tuple(headers))
+
+
+def outcome_record(outcome: Outcome) -> Output:
+    """The ledger's record of an outcome.
+
+    An applied outcome has its own id; a refusal, a duplicate and a dead letter are about an input
+    that may come again, so their ids say what they are.
+    """
+    id_ = outcome.outcome
+    if outcome.status is Status.DEAD_LETTER:
+        cause = outcome.cause
+        id_ = coordinates(cause.topic or "", cause.partition or 0, cause.offset or 0)
+    elif outcome.status is not Status.APPLIED:
+        id_ = f"{id_}.{outcome.status.value}"
+    time = outcome.effective_at or outcome.recorded_at
+    return _record(LEDGER.name, _OUTCOME, id_, time, outcome.customer or None, canonical(outcome))
+
+
+def posting_record(posting: Posting, effective_at: str) -> Output:
+    """The revenue record of a posting that an outcome effective at that time made."""
+    return _record(
+        REVENUE.name, _POSTING, posting.posting, effective_at, posting.customer, canonical(posting)
+    )
+
+
+def notice_record(notice: Notice) -> Output:
+    """The record of a notice, of the type that it names."""
+    type_ = event_type(f"notice.{notice.what}").encode()
+    return _record(
+        NOTICES.name, type_, notice.notice, notice.effective_at, notice.customer, canonical(notice)
+    )
+
+
+def batch_record(batch: outputs.Batch, partition: int) -> Output:
+    """The ledger's record of a batch header; it is no customer's and has no key."""
+    id_ = f"{partition}/{batch.batch}"
+    return _record(LEDGER.name, _BATCH, id_, batch.now, None, _plain(batch))
+
+
+def digest(prev: str, records: Iterable[Output]) -> str:
+    """A header's `out`: SHA-256 over `prev` and the batch's other records, in their order.
+
+    Every part is preceded by its length, so no two sequences of records have the same input.
+    """
+    sha = hashlib.sha256(prev.encode())
+    for topic, key, value, headers in records:
+        parts = [topic.encode(), b"" if key is None else key, value]
+        for name, header in headers:
+            parts += (name.encode(), header)
+        sha.update(b"".join(b"\n%d:%d:%b" % (len(parts), len(part), part) for part in parts))
+    return sha.hexdigest()
+
+
+def coordinates(topic: str, partition: int, offset: int) -> str:
+    """The id of what became of a record that has none."""
+    return f"{topic}/{partition}/{offset}"
+
+
+def dead_letter_record(letter: outputs.DeadLetter, key: bytes | None) -> Output:
+    """The record of a dead letter, under the original's key where that could be one."""
+    id_ = coordinates(letter.topic, letter.partition, letter.offset)
+    record = _record(DEAD_LETTERS.name, _DEAD_LETTER, id_, letter.recorded_at, None, _plain(letter))
+    return record._replace(key=key if key and len(key) <= KEY_BYTES_MAX else None)
+
+
+def snapshot_line(customer: str, snapshot: outputs.Snapshot) -> bytes:
+    """A customer's balances as one line of structured JSON, as `creditfold simulate` ends with."""
+    return canonical(
+        {
+            "specversion": SPEC_VERSION,
+            "id": f"{customer}@{snapshot.at}",
+            "source": SOURCE,
+            "type": _SNAPSHOT,
+            "time": snapshot.at,
+            "subject": customer,
+            "datacontenttype": JSON,
+            "data": _data(snapshot),
+        }
+    )
+
+
+def structured(record: Output) -> bytes:
+    """The record as one line of structured JSON, without the line feed."""
+    event: dict[str, object] = {
+        name[3:]: value.decode() for name, value in record.headers if name.startswith("ce_")
+    }
+    event["datacontenttype"] = JSON
+    event["data"] = msgspec.Raw(record.value)
+    return canonical(event)
+
+
+def _data(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _plain(model: BaseModel) -> bytes:
+    return canonical(_data(model))
+
+
+KEY_BYTES_MAX = 255
+"""A longer key is no customer id; the letter holds it, its record has none."""

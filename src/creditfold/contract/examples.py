@@ -1,0 +1,389 @@
+"""The golden examples: for each type one event with every field, and one with as few as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from creditfold.contract import encode, outputs
+from creditfold.contract.dead_letters import dead_letter
+from creditfold.contract.envelope import SPEC_VERSION, Undecodable, Unreadable
+from creditfold.contract.exact_json import parse
+from creditfold.contract.topics import CATALOG_TYPES, event_type
+from creditfold.core.entries import (
+    Cause,
+    Emitted,
+    Entry,
+    Notice,
+    Outcome,
+    Overage,
+    Owed,
+    Place,
+    Posting,
+    Status,
+)
+from creditfold.core.facts import Kind
+
+CUSTOMER = "acme"
+NOON = "2026-11-22T12:00:00Z"
+_HASH = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+
+_WHERE = {
+    "all": [
+        {"field": "model", "in": ["gpt-4", "gpt-4o"]},
+        {"any": [{"field": "region", "prefix": "eu-"}, {"field": "batch", "eq": True}]},
+        {"not": {"field": "context", "gt": 128000}},
+    ]
+}
+
+_INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "usage.recorded": (
+        {
+            "meter": "llm.output_tokens",
+            "quantity": "1250",
+            "properties": {
+                "model": "gpt-4o",
+                "region": "eu-west-1",
+                "batch": False,
+                "context": 8192,
+            },
+            "amount": {"unit": "USD", "quantity": "0.0125"},
+        },
+        {"meter": "llm.output_tokens", "quantity": 1250},
+    ),
+    "invoice.issued": (
+        {
+            "invoice": "INV-1",
+            "currency": "USD",
+            "due_at": "2026-12-22T00:00:00Z",
+            "recognition": "on_due",
+            "lines": [
+                {
+                    "line": "1",
+                    "product": "llm",
+                    "meter": "llm.output_tokens",
+                    "amount": "100.00",
+                    "tax": "20.00",
+                    "sells": [{"block": "B1", "amount": "60.00"}, {"block": "B2"}],
+                },
+                {
+                    "line": "2",
+                    "amount": "1.25",
+                    "arrears_for": [
+                        "5f70bf18a086007016e948b04aed3b82.o1",
+                        {
+                            "meter": "llm.output_tokens",
+                            "from": "2026-10-01T00:00:00Z",
+                            "to": "2026-11-01T00:00:00Z",
+                        },
+                    ],
+                },
+            ],
+        },
+        {"invoice": "INV-2", "currency": "USD", "lines": [{"line": "1", "amount": 100}]},
+    ),
+    "invoice.paid": (
+        {"invoice": "INV-1", "amount": "121.25"},
+        {"invoice": "INV-2", "amount": 100},
+    ),
+    "customer.created": (
+        {
+            "currency": "USD",
+            "time_zone": "Europe/Zurich",
+            "attributes": {"segment": "enterprise", "seats": 250, "discount": 0.1, "beta": True},
+        },
+        {"currency": "USD"},
+    ),
+    "customer.updated": (
+        {"time_zone": "America/New_York", "attributes": {"seats": 300, "beta": None}},
+        {"attributes": {"seats": 300}},
+    ),
+    "credit.granted": (
+        {
+            "block": "B1",
+            "kind": "paid",
+            "unit": "credits",
+            "quantity": "1000.5",
+            "value": {"amount": "60.00", "currency": "USD"},
+            "effective_at": "2026-12-01T00:00:00+01:00",
+            "expires_at": "2027-12-01T00:00:00+01:00",
+            "priority": 10,
+            "scope": {
+                "include": {"products": ["llm"], "where": _WHERE},
+                "exclude": {"meters": ["llm.fine_tuning"]},
+            },
+            "funding": {"invoice": "INV-1", "line": "1"},
+            "reason": "order 4711",
+        },
+        {"block": "B2", "kind": "promotional", "unit": "USD", "quantity": 5},
+    ),
+    "unit.declared": (
+        {
+            "unit": "tokens",
+            "version": 2,
+            "exponent": 0,
+            "name": "Output tokens",
+            "meter": "llm.output_tokens",
+        },
+        {"unit": "credits", "version": 1},
+    ),
+    "meter.declared": (
+        {
+            "meter": "storage.gb_hours",
+            "version": 1,
+            "product": "storage",
+            "exponent": 3,
+            "unit_label": "GB hours",
+        },
+        {"meter": "llm.output_tokens", "version": 1, "product": "llm"},
+    ),
+    "rate_card.published": (
+        {
+            "rate_card": "acme-2026",
+            "version": 3,
+            "effective_from": "2026-11-01T00:00:00Z",
+            "applies_to": {"customer": CUSTOMER},
+            "rates": [
+                {
+                    "meter": "llm.output_tokens",
+                    "unit": "USD",
+                    "per_unit": "0.00001",
+                    "where": _WHERE,
+                },
+                {"meter": "llm.output_tokens", "unit": "credits", "per_unit": "0.001"},
+            ],
+        },
+        {
+            "rate_card": "default",
+            "version": 1,
+            "effective_from": "2026-01-01T00:00:00Z",
+            "rates": [{"meter": "llm.output_tokens", "unit": "USD", "per_unit": "0.00002"}],
+        },
+    ),
+    "policy.published": (
+        {
+            "version": 2,
+            "effective_from": "2027-01-01T00:00:00Z",
+            "keys": {
+                "draw.order": ["priority", "expires_at", "free_before_paid", "effective_at", "id"],
+                "late.window": "P3DT12H",
+                "invoice.recognition": "on_payment",
+            },
+            "author": "ada@example.com",
+            "approver": "grace@example.com",
+            "evidence": "https://example.com/memo/17",
+            "reason": "self-serve top-ups are cancellable until they are paid",
+        },
+        {
+            "version": 1,
+            "effective_from": "2026-01-01T00:00:00Z",
+            "keys": {"late.window": "PT72H"},
+            "author": "ada@example.com",
+            "reason": "first policy",
+        },
+    ),
+    "clock.held": ({}, {}),
+    "clock.released": ({}, {}),
+}
+
+
+def examples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(type, name, structured event), inputs first."""
+    for noun_verb, pair in _INPUTS.items():
+        type_ = event_type(noun_verb)
+        for name, data in zip(("full", "minimal"), pair, strict=True):
+            yield type_, name, _event(type_, name, data)
+    for name, line in _lines():
+        event = parse(line)
+        yield event["type"], name, event
+
+
+def _event(type_: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
+    event = {
+        "specversion": SPEC_VERSION,
+        "id": f"{name}-1",
+        "source": "/examples",
+        "type": type_,
+        "subject": CUSTOMER,
+        "time": NOON,
+        "recordedtime": "2026-11-22T12:00:00.25Z",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    if type_ in CATALOG_TYPES:
+        del event["subject"]
+    if name == "minimal":
+        del event["recordedtime"], event["datacontenttype"]
+        if not data:
+            del event["data"]
+    return event
+
+
+def _lines() -> Iterator[tuple[str, bytes]]:
+    """The output records, through the encoder that the worker uses."""
+    for name, outcome in _OUTCOMES.items():
+        yield name, encode.structured(encode.outcome_record(outcome))
+    for name, posting in (("full", _POSTING), ("minimal", _POSTING_MINIMAL)):
+        yield name, encode.structured(encode.posting_record(posting, NOON))
+    notice = Notice(f"{_ID}.n1", "unpriced_usage", CUSTOMER, _ID, NOON)
+    full = Notice(
+        f"{_ID}.n1", "unpriced_usage", CUSTOMER, _ID, NOON, "llm.output_tokens", "llm", "1250"
+    )
+    for name, told in (("full", full), ("minimal", notice)):
+        yield name, encode.structured(encode.notice_record(told))
+    for name, batch in (("full", _BATCH), ("minimal", _BATCH_MINIMAL)):
+        yield name, encode.structured(encode.batch_record(batch, 0))
+    yield "full", _letter(b"acme", b'{"meter":', (("content-type", b"application/json"),))
+    yield "minimal", _letter(None, None, ())
+    yield "large", _letter(b"acme", b"0" * 70_000, ())
+    for name, snapshot in (("full", _SNAPSHOT), ("minimal", _SNAPSHOT_MINIMAL)):
+        yield name, encode.snapshot_line(CUSTOMER, snapshot)
+
+
+def _letter(
+    key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
+) -> bytes:
+    error = Undecodable(Unreadable.NOT_JSON, "the data is not JSON: input was truncated")
+    if value is None:
+        error = Undecodable(Unreadable.TOMBSTONE, "the record has no value")
+    letter = dead_letter(
+        error, "creditfold.usage.v1", 3, 1041, 1_795_348_800_000_000, key, value, headers
+    )
+    return encode.structured(encode.dead_letter_record(letter, key))
+
+
+_ID = _HASH[:32]
+_CAUSE = Cause(
+    "/examples",
+    "full-1",
+    event_type("usage.recorded"),
+    _HASH,
+    "creditfold.usage.v1",
+    3,
+    1040,
+)
+_OWED = Owed(cost="0.0125", quantity="0.005", from_unit="credits", from_cost="10", from_rest="4")
+_OUTCOMES = {
+    "full": Outcome(
+        outcome=_ID,
+        status=Status.APPLIED,
+        cause=_CAUSE,
+        customer=CUSTOMER,
+        seq=7,
+        prev=_HASH,
+        effective_at=NOON,
+        entries=(
+            Entry(
+                f"{_ID}.1", "B1", Place.AVAILABLE, Place.DRAWN, "USD", "0.003",
+                "llm.output_tokens", "llm", "full-1", "0.00001", _OWED,
+            ),
+        ),
+        overage=(
+            Overage(
+                f"{_ID}.o1", "llm.output_tokens", "llm", "200", "USD", "0.002", "0.00001", _OWED
+            ),
+        ),
+        balances={"USD": "0", "credits": "0"},
+        emitted=Emitted(2, 0, _HASH),
+        hash=_HASH,
+        recorded_at="2026-11-22T12:00:00.25Z",
+    ),
+    "minimal": Outcome(
+        outcome=_ID,
+        status=Status.APPLIED,
+        cause=Cause(clock=NOON, due="expiry:B1"),
+        customer=CUSTOMER,
+        effective_at=NOON,
+    ),
+    "catalog": Outcome(
+        outcome=_ID, status=Status.APPLIED, cause=_CAUSE, seq=1, prev="", effective_at=NOON,
+        hash=_HASH, recorded_at=NOON,
+    ),
+    "duplicate": Outcome(
+        outcome=_ID, status=Status.DUPLICATE, cause=_CAUSE, customer=CUSTOMER,
+        effective_at=NOON, recorded_at=NOON,
+    ),
+    "rejected": Outcome(
+        outcome=_ID, status=Status.REJECTED, cause=_CAUSE, customer=CUSTOMER,
+        code="unknown_meter", detail="declare the meter, then send the fact again",
+        effective_at=NOON, recorded_at=NOON,
+    ),
+    "dead_letter": Outcome(
+        outcome=_ID, status=Status.DEAD_LETTER,
+        cause=Cause(topic="creditfold.usage.v1", partition=3, offset=1041),
+        code="not_json", detail="the data is not JSON", recorded_at=NOON,
+    ),
+}  # fmt: skip
+_POSTING_MINIMAL = Posting(
+    posting=f"{_ID}.p1",
+    entry=f"{_ID}.j1",
+    line=1,
+    customer=CUSTOMER,
+    book="us_gaap",
+    rule="R-PAY",
+    effective_date="2026-11-22",
+    period="2026-11",
+    debit="1000",
+    credit="1100",
+    amount=12125,
+    currency="USD",
+    exponent=2,
+    cause=_ID,
+    policy=_ID,
+    proof={"formula": "amount"},
+)
+_POSTING = Posting(
+    posting=f"{_ID}.p1",
+    entry=f"{_ID}.j1",
+    line=1,
+    customer=CUSTOMER,
+    book="us_gaap",
+    rule="R-DRAW",
+    effective_date="2026-11-22",
+    period="2026-11",
+    debit="2000",
+    credit="4000",
+    amount=150,
+    currency="USD",
+    exponent=2,
+    cause=_ID,
+    policy=_ID,
+    proof={"formula": "HE(V*u1/Q) - HE(V*u0/Q)", "V": 6000, "Q": "1000", "u0": "0", "u1": "25"},
+    block="B1",
+    product="llm",
+    invoice="INV-1",
+)
+_VERSION = outputs.Version(behaviour=1, tz="2026b")
+_BATCH = outputs.Batch(
+    batch=2,
+    now=NOON,
+    code=_VERSION,
+    in_=(("creditfold.commands.v1", 10, 12, 2), ("creditfold.usage.v1", 1040, 1042, 2)),
+    due=1,
+    prev=_HASH,
+    out=_HASH,
+)
+_BATCH_MINIMAL = outputs.Batch(batch=1, now=NOON, code=_VERSION, in_=(), due=1, prev="", out=_HASH)
+_SNAPSHOT_MINIMAL = outputs.Snapshot(at=NOON, blocks=(), usable={}, overage={})
+_SNAPSHOT = outputs.Snapshot(
+    at=NOON,
+    blocks=(
+        outputs.BlockBalance(
+            block="B1",
+            kind=Kind.PAID,
+            effective_at="2026-11-01T00:00:00Z",
+            expires_at="2027-11-01T00:00:00Z",
+            unit="credits",
+            quantity="1000",
+            issued="0",
+            available="975",
+            drawn="25",
+            expired="0",
+            value="60",
+            recognised="1.5",
+            carrying="58.5",
+        ),
+    ),
+    usable={"credits": "975"},
+    overage={"USD": "0.002", "meter:llm.input_tokens": "12"},
+)

@@ -1,0 +1,303 @@
+"""What happened to a customer, on the wire: usage, credit, invoices and the account itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from creditfold.contract.fields import (
+    Amount,
+    Data,
+    Name,
+    PropertyValue,
+    Quantity,
+    Text,
+    Time,
+    TimeZone,
+    invalid,
+)
+from creditfold.contract.predicates import Where
+from creditfold.core import facts
+from creditfold.core.scope import Filter, Scope
+
+PROPERTIES_MAX = 100
+LIST_MAX = 256
+LINES_MAX = 1000
+PRIORITY_MAX = 2**31 - 1
+
+RecognitionName = Literal["on_issue", "on_due", "on_payment"]
+
+
+class RatedAmountData(Data):
+    """A price that the product has already worked out."""
+
+    model_config = ConfigDict(title="RatedAmount")
+
+    unit: Name = Field(description="The unit of the price: a currency or a declared unit.")
+    quantity: Quantity = Field(description="The price, in that unit.")
+
+
+class UsageRecorded(Data):
+    """A quantity of a meter was used, at the event's time."""
+
+    meter: Name = Field(description="What the usage counts; declared by meter.declared.")
+    quantity: Quantity = Field(description="How much of the meter was used; above zero.")
+    properties: dict[Name, PropertyValue] | None = Field(
+        None,
+        max_length=PROPERTIES_MAX,
+        description="What rates and scopes may test: text, booleans, exact numbers.",
+    )
+    amount: RatedAmountData | None = Field(
+        None, description="The price, where the product has rated the usage itself."
+    )
+
+    def body(self) -> facts.UsageRecorded:
+        """As the fold reads it."""
+        amount = self.amount
+        return facts.UsageRecorded(
+            self.meter,
+            self.quantity,
+            self.properties or {},
+            None if amount is None else facts.RatedAmount(amount.unit, amount.quantity),
+        )
+
+
+class CustomerCreated(Data):
+    """A billing account begins."""
+
+    currency: Name = Field(description="ISO 4217 code in which the customer is billed.")
+    time_zone: TimeZone = Field("UTC", description="IANA zone of the customer's calendar.")
+    attributes: dict[Name, PropertyValue] | None = Field(
+        None, max_length=PROPERTIES_MAX, description="What is known about the customer."
+    )
+
+    def body(self) -> facts.CustomerCreated:
+        """As the fold reads it."""
+        return facts.CustomerCreated(self.currency, self.time_zone, self.attributes or {})
+
+
+class CustomerUpdated(Data):
+    """What changes of a customer; what is absent stays."""
+
+    time_zone: TimeZone | None = Field(None, description="The new IANA zone.")
+    attributes: dict[Name, PropertyValue | None] | None = Field(
+        None, max_length=PROPERTIES_MAX, description="New values by name; null removes one."
+    )
+
+    def body(self) -> facts.CustomerUpdated:
+        """As the fold reads it."""
+        return facts.CustomerUpdated(self.time_zone, self.attributes or {})
+
+
+class MoneyData(Data):
+    """An amount of a currency."""
+
+    model_config = ConfigDict(title="Money")
+
+    amount: Amount = Field(description="The amount in the currency's major unit, as in 12.50.")
+    currency: Name = Field(description="ISO 4217 code.")
+
+
+class FundingData(Data):
+    """The invoice line that sells a block."""
+
+    model_config = ConfigDict(title="Funding")
+
+    invoice: Name = Field(description="The invoice's id.")
+    line: Name = Field(description="The line's id on that invoice.")
+
+
+class FilterData(Data):
+    """Usage by product, meter and properties: or inside a list, and across the lists."""
+
+    model_config = ConfigDict(title="Filter", json_schema_extra={"minProperties": 1})
+
+    products: list[Name] | None = Field(
+        None, min_length=1, max_length=LIST_MAX, description="Any of these products."
+    )
+    meters: list[Name] | None = Field(
+        None, min_length=1, max_length=LIST_MAX, description="Any of these meters."
+    )
+    where: Where | None = Field(None, description="A predicate over the usage's properties.")
+
+    @model_validator(mode="after")
+    def _restricts(self) -> FilterData:
+        if self.products is None and self.meters is None and self.where is None:
+            raise invalid("an empty filter says nothing; leave it out, or name what it filters")
+        return self
+
+    def core(self) -> Filter:
+        """As the fold reads it."""
+        return Filter(
+            tuple(self.products or ()),
+            tuple(self.meters or ()),
+            None if self.where is None else self.where.core(),
+        )
+
+
+class ScopeData(Data):
+    """Which usage a block may pay for: exclude wins; nothing included means everything."""
+
+    model_config = ConfigDict(title="Scope")
+
+    include: FilterData | None = Field(None, description="Only this usage.")
+    exclude: FilterData | None = Field(None, description="Never this usage.")
+
+    def core(self) -> Scope | None:
+        """As the fold reads it; a scope that restricts nothing is none."""
+        if self.include is None and self.exclude is None:
+            return None
+        return Scope(
+            None if self.include is None else self.include.core(),
+            None if self.exclude is None else self.exclude.core(),
+        )
+
+
+class CreditGranted(Data):
+    """A block of credit is given, valid from effective_at up to, not including, expires_at."""
+
+    block: Name = Field(description="The new block's id, unique for the customer.")
+    kind: Literal["paid", "promotional"] = Field(
+        description="paid: sold to the customer; promotional: free, never revenue."
+    )
+    unit: Name = Field(description="What the credit is counted in: a currency or declared unit.")
+    quantity: Quantity = Field(description="How many of the unit; above zero.")
+    value: MoneyData | None = Field(
+        None, description="The price paid for the whole block, without tax; absent is zero."
+    )
+    effective_at: Time | None = Field(
+        None, description="From when it may be drawn; absent is the event's time."
+    )
+    expires_at: Time | None = Field(
+        None, description="The first instant at which it is gone; absent is never."
+    )
+    priority: int | None = Field(
+        None, ge=-PRIORITY_MAX, le=PRIORITY_MAX, description="Lower is drawn first, none last."
+    )
+    scope: ScopeData | None = Field(None, description="The usage it may pay for; absent is all.")
+    funding: FundingData | None = Field(
+        None, description="The invoice line that sells it; says the same as the line's sells."
+    )
+    reason: Text | None = Field(None, description="Why it was given, for people.")
+
+    def body(self) -> facts.CreditGranted:
+        """As the fold reads it."""
+        value, funding, scope = self.value, self.funding, self.scope
+        return facts.CreditGranted(
+            self.block,
+            facts.Kind(self.kind),
+            self.unit,
+            self.quantity,
+            None if value is None else facts.Money(value.amount, value.currency),
+            self.effective_at,
+            self.expires_at,
+            self.priority,
+            None if scope is None else scope.core(),
+            None if funding is None else facts.FundingLine(funding.invoice, funding.line),
+            self.reason,
+        )
+
+
+class SaleData(Data):
+    """A block that an invoice line sells."""
+
+    model_config = ConfigDict(title="Sale")
+
+    block: Name = Field(description="The block's id; its grant may arrive later.")
+    amount: Amount | None = Field(
+        None, description="The part of the line's amount; absent is what the others leave."
+    )
+
+    def core(self) -> facts.Sale:
+        """As the fold reads it."""
+        return facts.Sale(self.block, self.amount)
+
+
+class ArrearsRangeData(Data):
+    """All overage of a meter whose usage lies in [from, to)."""
+
+    model_config = ConfigDict(title="ArrearsRange")
+
+    meter: Name = Field(description="The meter whose overage is billed.")
+    from_: Time = Field(alias="from", description="The first instant that is billed.")
+    to: Time = Field(description="The first instant that is no longer billed.")
+
+    def core(self) -> facts.ArrearsRange:
+        """As the fold reads it."""
+        return facts.ArrearsRange(self.meter, self.from_, self.to)
+
+
+Arrears = Annotated[
+    Annotated[Name, Tag("~id")] | Annotated[ArrearsRangeData, Tag("~range")],
+    Discriminator(lambda value: "~range" if isinstance(value, dict) else "~id"),
+]
+
+
+class InvoiceLineData(Data):
+    """One line of an invoice. One that neither sells nor bills arrears is earned at once."""
+
+    model_config = ConfigDict(title="InvoiceLine")
+
+    line: Name = Field(description="The line's id, unique on the invoice.")
+    product: Name | None = Field(None, description="The product that is billed.")
+    meter: Name | None = Field(None, description="The meter that is billed.")
+    amount: Amount = Field(description="The line's amount without tax.")
+    tax: Amount | None = Field(None, description="Tax on the line; absent is none.")
+    sells: list[SaleData] | None = Field(
+        None, max_length=LIST_MAX, description="The credit blocks that the line sells."
+    )
+    arrears_for: list[Arrears] | None = Field(
+        None,
+        max_length=LINES_MAX,
+        description="The overage that the line bills: overage ids, or a meter and a range.",
+    )
+
+    def core(self) -> facts.InvoiceLine:
+        """As the fold reads it."""
+        return facts.InvoiceLine(
+            self.line,
+            self.amount,
+            self.tax,
+            self.product,
+            self.meter,
+            tuple(sale.core() for sale in self.sells or ()),
+            tuple(
+                part if isinstance(part, str) else part.core() for part in self.arrears_for or ()
+            ),
+        )
+
+
+class InvoiceIssued(Data):
+    """An invoice went out to the customer."""
+
+    invoice: Name = Field(description="The invoice's id, unique for the customer.")
+    currency: Name = Field(description="ISO 4217 code of all its amounts.")
+    due_at: Time | None = Field(None, description="When it falls due.")
+    recognition: RecognitionName | None = Field(
+        None, description="When billing is an unconditional right; absent is the policy's choice."
+    )
+    lines: list[InvoiceLineData] = Field(
+        min_length=1, max_length=LINES_MAX, description="Its lines, in the order of payment."
+    )
+
+    def body(self) -> facts.InvoiceIssued:
+        """As the fold reads it."""
+        return facts.InvoiceIssued(
+            self.invoice,
+            self.currency,
+            tuple(line.core() for line in self.lines),
+            self.due_at,
+            None if self.recognition is None else facts.Recognition(self.recognition),
+        )
+
+
+class InvoicePaid(Data):
+    """Cash came in for an invoice; a part payment pays its lines in order."""
+
+    invoice: Name = Field(description="The invoice that is paid.")
+    amount: Amount = Field(description="What came in, with tax, in the invoice's currency.")
+
+    def body(self) -> facts.InvoicePaid:
+        """As the fold reads it."""
+        return facts.InvoicePaid(self.invoice, self.amount)

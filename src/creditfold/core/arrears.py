@@ -1,0 +1,105 @@
+"""Billing overage in arrears: the invoice is the legal amount, the difference is revenue."""
+
+from __future__ import annotations
+
+from creditfold.core.chart import Account
+from creditfold.core.draft import Draft
+from creditfold.core.facts import ArrearsRange, InvoiceIssued
+from creditfold.core.rejections import Code, Rejection
+from creditfold.core.state import OVERAGE, BilledLine, OpenOverage
+
+BILL_ARREARS = "R-BILL-ARREARS"
+
+
+def bill_arrears(
+    draft: Draft, body: InvoiceIssued, line: BilledLine, refs: tuple[str | ArrearsRange, ...]
+) -> Rejection | None:
+    """Move what the line bills from unbilled to billed receivable; it is billed once.
+
+    Overage that the named ranges hold in another currency stays open.
+    """
+    found: dict[str, OpenOverage] = {}
+    for ref in refs:
+        if isinstance(ref, ArrearsRange):
+            found |= _in_range(draft, ref, body.currency)
+            continue
+        overage: OpenOverage | None = draft.get(OVERAGE, ref)
+        if overage is None:
+            return Rejection(
+                Code.UNKNOWN_OVERAGE, f"overage {ref} is not open: it was billed, or never was"
+            )
+        if not _billable(overage, body.currency):
+            return Rejection(
+                Code.CURRENCY_DIFFERS,
+                f"overage {ref} is in {overage.unit}, the invoice is in {body.currency}",
+            )
+        found[ref] = overage
+    _settle(draft, body, line, found)
+    return None
+
+
+def _billable(overage: OpenOverage, currency: str) -> bool:
+    return overage.unit in (currency, f"meter:{overage.meter}")
+
+
+def _in_range(draft: Draft, span: ArrearsRange, currency: str) -> dict[str, OpenOverage]:
+    return {
+        id_: overage
+        for id_, overage in draft.scan(OVERAGE)
+        if overage.meter == span.meter
+        and span.start <= overage.time < span.end
+        and _billable(overage, currency)
+        and draft.get(OVERAGE, id_) is not None  # another line of this invoice may bill it
+    }
+
+
+def _settle(
+    draft: Draft, body: InvoiceIssued, line: BilledLine, found: dict[str, OpenOverage]
+) -> None:
+    accrued: dict[str, int] = {}
+    account = draft.edit_account()
+    open_ = dict(account.overage)
+    for id_, overage in found.items():
+        accrued[overage.product] = accrued.get(overage.product, 0) + overage.posted
+        open_[overage.unit] -= overage.amount
+        draft.put(OVERAGE, id_, None)
+    account.overage = {unit: amount for unit, amount in open_.items() if amount}
+    draft.begin_entry()
+    rest = line.amount
+    for product, posted in sorted(accrued.items()):
+        billed = min(rest, posted)
+        rest -= billed
+        for debit, part in ((Account.RECEIVABLE, billed), (Account.OVERAGE, posted - billed)):
+            draft.post(
+                BILL_ARREARS,
+                debit,
+                Account.UNBILLED,
+                part,
+                body.currency,
+                {"f": "min(accrued,billed)", "accrued": posted, "billed": line.amount},
+                product=product,
+                invoice=body.invoice,
+            )
+    draft.post(
+        BILL_ARREARS,
+        Account.RECEIVABLE,
+        Account.OVERAGE,
+        rest,
+        body.currency,
+        {
+            "f": "max(0,billed-accrued)",
+            "accrued": sum(accrued.values()),
+            "billed": line.amount,
+        },
+        product=line.product,
+        invoice=body.invoice,
+    )
+    draft.post(
+        BILL_ARREARS,
+        Account.RECEIVABLE,
+        Account.TAX,
+        line.tax,
+        body.currency,
+        {"f": "tax", "tax": line.tax},
+        invoice=body.invoice,
+    )

@@ -1,0 +1,194 @@
+"""Granting, activation and expiry of blocks."""
+
+from __future__ import annotations
+
+import bisect
+
+from creditfold.core import revenue
+from creditfold.core.currencies import MINOR_EXPONENT
+from creditfold.core.draft import Draft
+from creditfold.core.entries import Place
+from creditfold.core.exact import INT64_MAX, Exact
+from creditfold.core.facts import CreditGranted
+from creditfold.core.invoices import bind_funding
+from creditfold.core.order import sort_key
+from creditfold.core.policy import LATE_WINDOW_MAX
+from creditfold.core.rejections import Code, Rejection
+from creditfold.core.state import BLOCK, TERMS, WALLET, Block, Item, Phase, Terms, Wallet
+
+
+def steps(quantity: Exact, exponent: int, what: str) -> int | Rejection:
+    """A positive quantity in whole steps of `10**-exponent`, or why it is none."""
+    if quantity.coefficient <= 0:
+        return Rejection(Code.QUANTITY_NOT_POSITIVE, f"{what} is {quantity}: give a number above 0")
+    amount = quantity.scaled(exponent)
+    if amount is None:
+        return Rejection(
+            Code.QUANTITY_NOT_EXACT,
+            f"{what} is {quantity}, but only {exponent} decimals are kept: round it first",
+        )
+    if amount > INT64_MAX:
+        return Rejection(
+            Code.QUANTITY_OUT_OF_RANGE,
+            f"{what} is {quantity}: the largest is {Exact(INT64_MAX, exponent)}",
+        )
+    return amount
+
+
+def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
+    """Make a block. It is available at once, or from `effective_at` on."""
+    exponent = draft.catalog.exponent(body.unit)
+    if exponent is None:
+        return Rejection(
+            Code.UNKNOWN_UNIT,
+            f"unit {body.unit} is no currency and was not declared: publish unit.declared first",
+        )
+    value = _value(body)
+    if isinstance(value, Rejection):
+        return value
+    currency, paid = value
+    quantity = steps(body.quantity, exponent, "quantity")
+    if isinstance(quantity, Rejection):
+        return quantity
+    if draft.get(TERMS, body.block) is not None:
+        return Rejection(
+            Code.BLOCK_EXISTS, f"block {body.block} exists: every grant needs an id of its own"
+        )
+    effective_at = draft.time if body.effective_at is None else body.effective_at
+    if body.expires_at is not None and body.expires_at <= effective_at:
+        return Rejection(
+            Code.EMPTY_INTERVAL, "expires_at is not after effective_at: the block could never pay"
+        )
+    if body.kind.free and paid:
+        return Rejection(
+            Code.VALUE_NOT_FREE, f"a {body.kind} block is free by its kind: leave value out"
+        )
+    terms = Terms(
+        kind=body.kind,
+        unit=body.unit,
+        exponent=exponent,
+        quantity=quantity,
+        value=paid,
+        currency=currency or draft.edit_account().currency,
+        granted_at=draft.time,
+        effective_at=effective_at,
+        expires_at=body.expires_at,
+        priority=body.priority,
+        scope=body.scope,
+        reason=body.reason,
+    )
+    refusal = _funding_fits(draft, body, terms)
+    if refusal is not None:
+        return refusal
+    _issue(draft, body.block, terms)
+    return None
+
+
+def _value(body: CreditGranted) -> tuple[str, int] | Rejection:
+    """(currency, minor units) of what was paid for the block; no currency where nothing was."""
+    if body.value is None:
+        return "", 0
+    exponent = MINOR_EXPONENT.get(body.value.currency)
+    if exponent is None:
+        return Rejection(
+            Code.UNKNOWN_CURRENCY, f"{body.value.currency} is not a currency of ISO 4217"
+        )
+    minor = body.value.amount.scaled(exponent)
+    if minor is None:
+        return Rejection(
+            Code.QUANTITY_NOT_EXACT,
+            f"value is {body.value.amount} {body.value.currency}, which has {exponent} decimals",
+        )
+    if minor > INT64_MAX:
+        return Rejection(Code.QUANTITY_OUT_OF_RANGE, f"value is {body.value.amount}: too large")
+    return body.value.currency, minor
+
+
+def _funding_fits(draft: Draft, body: CreditGranted, terms: Terms) -> Rejection | None:
+    """Bind the grant to the invoice lines that sell it, or say why they do not fit."""
+    sold: Block | None = draft.get(BLOCK, body.block)
+    if sold is not None and sold.sold:
+        if sold.currency != terms.currency:
+            return Rejection(
+                Code.CURRENCY_DIFFERS,
+                f"block {body.block} was sold in {sold.currency}, its value is in {terms.currency}",
+            )
+        if sold.sold > terms.value:
+            return Rejection(
+                Code.SOLD_ABOVE_VALUE,
+                f"invoice lines sell block {body.block} for more than its value",
+            )
+    if body.funding is None:
+        return None
+    return bind_funding(draft, body.block, terms, body.funding)
+
+
+def _issue(draft: Draft, block_id: str, terms: Terms) -> None:
+    draft.put(TERMS, block_id, terms)
+    block = draft.edit_block(block_id)
+    block.currency = terms.currency
+    draft.move(block_id, terms, Place.ORIGIN, Place.ISSUED, terms.quantity)
+    _enter_wallet(draft, block_id, terms)
+    items: list[Item] = []
+    if terms.effective_at > draft.now:
+        items.append((terms.effective_at, Phase.ACTIVATION, block_id))
+    else:
+        draft.move(block_id, terms, Place.ISSUED, Place.AVAILABLE, terms.quantity)
+    if terms.expires_at is not None:
+        items.append((terms.expires_at, Phase.EXPIRY, block_id))
+    if items:
+        draft.schedule(*items)
+
+
+def activate(draft: Draft, block_id: str) -> None:
+    """All of the block becomes available: its `effective_at` has come, or usage from then on."""
+    terms = _terms(draft, block_id)
+    draft.unschedule(Phase.ACTIVATION, block_id)
+    draft.move(block_id, terms, Place.ISSUED, Place.AVAILABLE, draft.edit_block(block_id).issued)
+
+
+def expire(draft: Draft, block_id: str) -> None:
+    """The block's `expires_at` has come: what is left of it lapses, and is earned as breakage."""
+    terms = _terms(draft, block_id)
+    assert terms.expires_at is not None
+    draft.unschedule(Phase.EXPIRY, block_id)
+    draft.move(
+        block_id, terms, Place.AVAILABLE, Place.EXPIRED, draft.edit_block(block_id).available
+    )
+    # What ends at an instant belongs to the period that ends there.
+    revenue.post_expiry(draft, block_id, terms, terms.expires_at - 1)
+
+
+def exhaust(draft: Draft, blocks: set[str]) -> None:
+    """Nothing is left in these blocks: the next usage does not look at them, nor does the clock."""
+    wallet: Wallet = draft.get(WALLET)
+    draft.put(WALLET, "", Wallet(wallet.order, tuple(b for b in wallet.blocks if b not in blocks)))
+    for block_id in blocks:
+        draft.unschedule(Phase.EXPIRY, block_id)
+
+
+def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:
+    order = draft.catalog.policy(draft.now)[0].draw_order
+    wallet: Wallet | None = draft.get(WALLET)
+    kept = [] if wallet is None else [b for b in wallet.blocks if _may_pay(draft, b)]
+
+    def key(block: str) -> tuple[object, ...]:
+        return sort_key(order, block, terms if block == block_id else _terms(draft, block))
+
+    if wallet is None or wallet.order == order:
+        bisect.insort(kept, block_id, key=key)
+    else:
+        kept = sorted((*kept, block_id), key=key)
+    draft.put(WALLET, "", Wallet(order, tuple(kept)))
+
+
+def _may_pay(draft: Draft, block_id: str) -> bool:
+    """Whether usage that the log can still take could draw from the block."""
+    expires_at = _terms(draft, block_id).expires_at
+    return expires_at is None or expires_at + LATE_WINDOW_MAX >= draft.now
+
+
+def _terms(draft: Draft, block_id: str) -> Terms:
+    terms = draft.terms(block_id)
+    assert terms is not None, f"block {block_id} is in the wallet without its terms"
+    return terms

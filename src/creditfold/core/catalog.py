@@ -1,0 +1,166 @@
+"""Units, meters, rate cards and policies: versions of each, and which one is in force when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from creditfold.core.currencies import CURRENCY_EXPONENT
+from creditfold.core.exact import Exact
+from creditfold.core.facts import (
+    MeterDeclared,
+    PolicyPublished,
+    Rate,
+    RateCardPublished,
+    UnitDeclared,
+)
+from creditfold.core.policy import Policy
+from creditfold.core.predicate import Value, holds
+from creditfold.core.state import Chain, State
+
+UNIT = "unit"
+METER = "meter"
+CARD = "rate_card"
+POLICY = "policy"
+CLOCK = "clock"
+
+
+class _Dated(Protocol):
+    @property
+    def effective_from(self) -> int: ...
+
+
+_T = TypeVar("_T", bound=_Dated)
+
+
+def in_force(versions: Sequence[_T], time: int) -> _T | None:
+    """The newest known version whose `effective_from` is not after `time`."""
+    for version in reversed(versions):
+        if version.effective_from <= time:
+            return version
+    return None
+
+
+class CardVersions(Struct, frozen=True):
+    """All versions of one rate card, oldest first."""
+
+    versions: tuple[RateCardPublished, ...]
+
+
+class PolicyVersion(Struct, frozen=True):
+    """A published policy, resolved against the version before it."""
+
+    version: int
+    effective_from: int
+    policy: Policy
+    published: PolicyPublished
+    hash: str
+
+
+class PolicyVersions(Struct, frozen=True):
+    """All policy versions, oldest first."""
+
+    versions: tuple[PolicyVersion, ...]
+
+
+class Clock(Struct, frozen=True):
+    """Whether the wall clock may move this partition's log."""
+
+    held: bool
+
+
+class Price(Struct, frozen=True):
+    """A full cost in steps of a unit, and the rate that made it (None: the product did)."""
+
+    unit: str
+    exponent: int
+    amount: int
+    rate: str | None
+
+
+class _Prepared:
+    """A version of a rate card with its rates by meter, in their order."""
+
+    __slots__ = ("customer", "effective_from", "rates")
+
+    def __init__(self, version: RateCardPublished) -> None:
+        self.effective_from = version.effective_from
+        self.customer = version.customer
+        self.rates: dict[str, list[Rate]] = {}
+        for rate in version.rates:
+            self.rates.setdefault(rate.meter, []).append(rate)
+
+
+class Catalog:
+    """The catalog at a point of a partition's log; built anew when a catalog fact applies."""
+
+    def __init__(self, state: State) -> None:
+        self.units: dict[str, UnitDeclared] = dict(state.scan("", UNIT))
+        self.meters: dict[str, MeterDeclared] = dict(state.scan("", METER))
+        self.cards: dict[str, CardVersions] = dict(state.scan("", CARD))
+        policies: PolicyVersions | None = state.get(("", POLICY, ""))
+        self.policies = policies.versions if policies else ()
+        clock: Clock | None = state.get(("", CLOCK, ""))
+        self.held = clock.held if clock else False
+        self.chain: Chain = state.get(("", "chain", "")) or Chain(0, "")
+        self.initial = Policy()
+        self._initial_hash = self.initial.hash
+        self._unit_of_meter: dict[str, list[UnitDeclared]] = {}
+        for unit in self.units.values():
+            if unit.meter is not None:
+                self._unit_of_meter.setdefault(unit.meter, []).append(unit)
+        # A customer's own card is asked before the default ones; ties of cards go by their id.
+        self._cards_of: dict[str | None, list[list[_Prepared]]] = {}
+        for _, card in sorted(self.cards.items()):
+            prepared = [_Prepared(version) for version in card.versions]
+            for customer in dict.fromkeys(version.customer for version in card.versions):
+                self._cards_of.setdefault(customer, []).append(prepared)
+
+    def exponent(self, unit: str) -> int | None:
+        """Decimals of the unit in the ledger, or None for a unit that nobody declared."""
+        declared = self.units.get(unit)
+        return declared.exponent if declared else CURRENCY_EXPONENT.get(unit)
+
+    def policy(self, time: int) -> tuple[Policy, str]:
+        """The policy in force for a fact of this time, and its hash."""
+        version = in_force(self.policies, time)
+        return (version.policy, version.hash) if version else (self.initial, self._initial_hash)
+
+    def prices(
+        self,
+        customer: str,
+        meter: MeterDeclared,
+        quantity: int,
+        properties: Mapping[str, Value],
+        time: int,
+    ) -> dict[str, Price]:
+        """What this usage costs in each unit that prices it; quantity in steps of the meter.
+
+        Exact: a rate that could not be was refused when it was published. The customer's card
+        wins over the default ones, and within a card the first matching rate, per unit.
+        """
+        found: dict[str, Price] = {}
+        for unit in self._unit_of_meter.get(meter.meter, ()):
+            amount = quantity * 10 ** (unit.exponent - meter.exponent)
+            found[unit.unit] = Price(unit.unit, unit.exponent, amount, "1")
+        for owner in (customer, None):
+            for versions in self._cards_of.get(owner, ()):
+                version = in_force(versions, time)
+                if version is None or version.customer != owner:
+                    continue
+                for rate in version.rates.get(meter.meter, ()):
+                    if rate.unit in found:
+                        continue
+                    if rate.where is None or holds(rate.where, properties):
+                        found[rate.unit] = self._price(rate.unit, rate.per_unit, meter, quantity)
+        return found
+
+    def _price(self, unit: str, per_unit: Exact, meter: MeterDeclared, quantity: int) -> Price:
+        exponent = self.exponent(unit)
+        assert exponent is not None, f"a rate in undeclared unit {unit} was published"
+        rest = exponent - meter.exponent - per_unit.decimals
+        assert rest >= 0, f"an inexact rate for {meter.meter} in {unit} was published"
+        amount = quantity * per_unit.coefficient * 10**rest
+        return Price(unit, exponent, amount, str(per_unit))

@@ -1,0 +1,37 @@
+"""The chart of accounts. Codes are internal and stable; none is for rounding or suspense."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Account(StrEnum):
+    """An account of the money ledger by its code."""
+
+    CASH = "1000"
+    RECEIVABLE = "1100"
+    UNBILLED = "1150"
+    CREDITS = "2000"
+    TAX = "2200"
+    USAGE = "4000"
+    OVERAGE = "4010"
+    SUBSCRIPTION = "4030"
+    BREAKAGE = "4050"
+
+    @property
+    def path(self) -> str:
+        """The name in the hierarchy that accounting tools read."""
+        return _PATHS[self]
+
+
+_PATHS = {
+    Account.CASH: "Assets:Cash",
+    Account.RECEIVABLE: "Assets:Receivable:Billed",
+    Account.UNBILLED: "Assets:Receivable:Unbilled",
+    Account.CREDITS: "Liabilities:ContractLiability:Credits",
+    Account.TAX: "Liabilities:TaxPayable",
+    Account.USAGE: "Income:Usage:Credits",
+    Account.OVERAGE: "Income:Usage:Overage",
+    Account.SUBSCRIPTION: "Income:Subscription",
+    Account.BREAKAGE: "Income:Breakage",
+}

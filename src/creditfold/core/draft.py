@@ -1,0 +1,222 @@
+"""The draft of one outcome: reads state, collects entries, postings and changed records."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from creditfold.core.catalog import Catalog
+from creditfold.core.chart import Account as Ledger
+from creditfold.core.currencies import MINOR_EXPONENT
+from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting
+from creditfold.core.exact import decimal
+from creditfold.core.policy import Policy
+from creditfold.core.state import (
+    ACCOUNT,
+    AGENDA,
+    BLOCK,
+    TERMS,
+    Account,
+    Agenda,
+    Block,
+    Item,
+    Key,
+    Phase,
+    State,
+    Terms,
+)
+from creditfold.core.times import date
+
+BOOK = "us_gaap"
+
+
+class Usage(Struct, frozen=True):
+    """What an entry says about the usage that drew it."""
+
+    id: str
+    meter: str
+    product: str
+
+
+class Draft:
+    """All that one fact or due item would do to a customer, until it is committed or dropped.
+
+    Records are copied before they are changed, so a draft that is dropped (a rejection) leaves
+    the state as it was.
+    """
+
+    def __init__(
+        self, state: State, catalog: Catalog, customer: str, outcome: str, time: int, now: int
+    ) -> None:
+        self.catalog = catalog
+        self.customer = customer
+        self.outcome = outcome
+        self.time = time
+        self.now = now
+        self.entries: list[Entry] = []
+        self.overage: list[Overage] = []
+        self.postings: list[Posting] = []
+        self.notices: list[Notice] = []
+        self.changes: dict[Key, Any] = {}
+        self._state = state
+        self._journal = 0
+        self.policy: Policy
+        self.policy, self._policy_hash = catalog.policy(time)
+
+    # Records
+
+    def get(self, kind: str, id_: str = "") -> Any:  # noqa: ANN401  # the kind says which record
+        """The record as this draft has left it, or None."""
+        key = (self.customer, kind, id_)
+        if key in self.changes:
+            return self.changes[key]
+        return self._state.get(key)
+
+    def put(self, kind: str, id_: str, record: object) -> None:
+        """Set the record; None deletes it."""
+        self.changes[self.customer, kind, id_] = record
+
+    def scan(self, kind: str) -> Iterable[tuple[str, Any]]:
+        """All records of a kind, as they were before this draft."""
+        return self._state.scan(self.customer, kind)
+
+    def _edit(self, kind: str, id_: str) -> Any:  # noqa: ANN401  # the kind says which record
+        key = (self.customer, kind, id_)
+        record = self.changes.get(key)
+        if record is None:
+            record = self._state.get(key)
+            if record is not None:
+                record = self.changes[key] = copy.copy(record)
+        return record
+
+    def edit_account(self) -> Account:
+        """The customer's head, to be changed in place."""
+        account: Account = self._edit(ACCOUNT, "")
+        return account
+
+    def edit_block(self, block: str) -> Block:
+        """A block's places and funding, to be changed in place; new where there is none."""
+        record: Block | None = self._edit(BLOCK, block)
+        if record is None:
+            record = Block()
+            self.put(BLOCK, block, record)
+        return record
+
+    def terms(self, block: str) -> Terms | None:
+        """What the block was granted as; None where its grant has not arrived."""
+        terms: Terms | None = self.get(TERMS, block)
+        return terms
+
+    # The agenda
+
+    def schedule(self, *items: Item) -> None:
+        """Add to what falls due."""
+        agenda: Agenda = self.get(AGENDA) or Agenda()
+        self._set_agenda(tuple(sorted((*agenda.items, *items))))
+
+    def unschedule(self, phase: Phase, subject: str) -> None:
+        """Take an item off: it is being done, or has nothing left to do."""
+        agenda: Agenda | None = self.get(AGENDA)
+        if agenda is not None:
+            self._set_agenda(tuple(i for i in agenda.items if i[1:] != (phase, subject)))
+
+    def _set_agenda(self, items: tuple[Item, ...]) -> None:
+        self.put(AGENDA, "", Agenda(items) if items else None)
+        self.edit_account().next_due = items[0][0] if items else None
+
+    # Units
+
+    def move(
+        self,
+        block: str,
+        terms: Terms,
+        source: Place,
+        to: Place,
+        amount: int,
+        *,
+        usage: Usage | None = None,
+        rate: str | None = None,
+        owed: Owed | None = None,
+    ) -> None:
+        """Enter a transfer of `amount` ledger steps of a block between two of its places."""
+        assert amount > 0, f"an entry of {amount} for block {block}"
+        record = self.edit_block(block)
+        account = self.edit_account()
+        for place, change in ((source, -amount), (to, amount)):
+            if place is Place.ORIGIN:
+                continue
+            after = getattr(record, place) + change
+            assert after >= 0, f"block {block} would hold {after} in {place}"
+            setattr(record, place, after)
+            if place is Place.AVAILABLE:
+                usable = account.usable.get(terms.unit, 0) + change
+                account.usable = {**account.usable, terms.unit: usable}
+        self.entries.append(
+            Entry(
+                entry=f"{self.outcome}.{len(self.entries) + 1}",
+                block=block,
+                from_=source,
+                to=to,
+                unit=terms.unit,
+                quantity=decimal(amount, terms.exponent),
+                meter=usage.meter if usage else None,
+                product=usage.product if usage else None,
+                usage=usage.id if usage else None,
+                rate=rate,
+                owed=owed,
+            )
+        )
+
+    # Money
+
+    def begin_entry(self) -> None:
+        """The postings that follow belong to a new journal entry."""
+        self._journal += 1
+        self._line = 0
+
+    def post(
+        self,
+        rule: str,
+        debit: Ledger,
+        credit: Ledger,
+        amount: int,
+        currency: str,
+        proof: dict[str, str | int],
+        *,
+        effective: int | None = None,
+        block: str | None = None,
+        product: str | None = None,
+        invoice: str | None = None,
+    ) -> None:
+        """Post `amount` minor units from debit to credit; an amount of zero is left out."""
+        if amount == 0:
+            return
+        assert amount > 0, f"{rule} would post {amount}"
+        self._line += 1
+        day = date(self.time if effective is None else effective)
+        self.postings.append(
+            Posting(
+                posting=f"{self.outcome}.p{len(self.postings) + 1}",
+                entry=f"{self.outcome}.j{self._journal}",
+                line=self._line,
+                customer=self.customer,
+                book=BOOK,
+                rule=rule,
+                effective_date=day,
+                period=day[:7],
+                debit=debit,
+                credit=credit,
+                amount=amount,
+                currency=currency,
+                exponent=MINOR_EXPONENT[currency],
+                cause=self.outcome,
+                policy=self._policy_hash,
+                proof=proof,
+                block=block,
+                product=product,
+                invoice=invoice,
+            )
+        )

@@ -1,0 +1,176 @@
+"""What the fold gives out, in the order and spelling in which it is hashed and sent."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Place(StrEnum):
+    """Where an amount of a block can be. `origin` is outside: where it is made."""
+
+    ORIGIN = "origin"
+    ISSUED = "issued"
+    AVAILABLE = "available"
+    DRAWN = "drawn"
+    EXPIRED = "expired"
+
+
+class Status(StrEnum):
+    """What became of an input."""
+
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    DEAD_LETTER = "dead_letter"
+
+
+class Owed(Struct, frozen=True):
+    """How a usage's rest moved from one unit to another: HE(cost * from_rest / from_cost)."""
+
+    cost: str
+    quantity: str
+    from_unit: str
+    from_cost: str
+    from_rest: str
+
+
+class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
+    """An amount of one block moved between two of its places."""
+
+    entry: str
+    block: str
+    from_: Place
+    to: Place
+    unit: str
+    quantity: str
+    meter: str | None = None
+    product: str | None = None
+    usage: str | None = None
+    rate: str | None = None
+    owed: Owed | None = None
+
+
+class Overage(Struct, frozen=True, omit_defaults=True):
+    """Usage that no block covered; without `unit` it has no price in the customer's currency.
+
+    `quantity` is of the meter, rounded half even to its exponent where a block covered part of a
+    single one; `amount` is exact.
+    """
+
+    id: str
+    meter: str
+    product: str
+    quantity: str
+    unit: str | None = None
+    amount: str | None = None
+    rate: str | None = None
+    owed: Owed | None = None
+
+
+class Cause(Struct, frozen=True, omit_defaults=True):
+    """What an outcome answers: an input with its coordinates, or what fell due at an instant."""
+
+    source: str | None = None
+    id: str | None = None
+    type: str | None = None
+    content: str | None = None
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    clock: str | None = None
+    due: str | None = None
+
+
+class Emitted(Struct, frozen=True):
+    """How many postings and notices an outcome sent, and the SHA-256 over their lines."""
+
+    postings: int
+    notices: int
+    sha256: str
+
+
+class Outcome(Struct, omit_defaults=True):
+    """What became of one input or clock step.
+
+    The customer's chain covers every applied outcome without `recorded_at`, `hash` and the
+    cause's coordinates, so two runs of the same facts end at the same head.
+    """
+
+    outcome: str
+    status: Status
+    cause: Cause
+    customer: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    seq: int | None = None
+    prev: str | None = None
+    effective_at: str | None = None
+    entries: tuple[Entry, ...] = ()
+    overage: tuple[Overage, ...] = ()
+    balances: dict[str, str] | None = None
+    emitted: Emitted | None = None
+    hash: str | None = None
+    recorded_at: str | None = None
+
+
+class Posting(Struct, frozen=True, omit_defaults=True):
+    """One debit-credit pair of a journal entry, in integer minor units.
+
+    `proof` holds the formula and its operands: whoever has a calculator can check the amount.
+    """
+
+    posting: str
+    entry: str
+    line: int
+    customer: str
+    book: str
+    rule: str
+    effective_date: str
+    period: str
+    debit: str
+    credit: str
+    amount: int
+    currency: str
+    exponent: int
+    cause: str
+    policy: str
+    proof: dict[str, str | int]
+    block: str | None = None
+    product: str | None = None
+    invoice: str | None = None
+
+
+class Notice(Struct, frozen=True, omit_defaults=True):
+    """Something that a person or another system should know."""
+
+    notice: str
+    what: str
+    customer: str
+    outcome: str
+    effective_at: str
+    meter: str | None = None
+    product: str | None = None
+    quantity: str | None = None
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(value: Any) -> bytes:  # noqa: ANN401  # any wire record is encoded by the same rule
+    """JSON with sorted keys and no white space; only strings, booleans and integers occur."""
+    return _encoder.encode(value)
+
+
+def sha256(*parts: bytes) -> str:
+    """The SHA-256 of the parts joined by line feeds, in hex."""
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()
+
+
+def identity(*parts: str) -> str:
+    """An id derived from the parts alone: 128 bits of their SHA-256, in hex."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

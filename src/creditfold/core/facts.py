@@ -1,0 +1,239 @@
+"""Facts: what happened, as the fold reads it. The wire form is described in creditfold.contract."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from creditfold.core.exact import Exact
+from creditfold.core.predicate import Predicate, Value
+from creditfold.core.rejections import Code
+from creditfold.core.scope import Scope
+
+
+class Kind(StrEnum):
+    """What sort of credit a block is. Promotional credit is free by its kind, not by its value."""
+
+    PAID = "paid"
+    PROMOTIONAL = "promotional"
+
+    @property
+    def free(self) -> bool:
+        """Whether the burn order counts the block as free."""
+        return self is Kind.PROMOTIONAL
+
+
+class Recognition(StrEnum):
+    """When billing becomes an unconditional right (ASC 606-10-45-4, Example 38)."""
+
+    ON_ISSUE = "on_issue"
+    ON_DUE = "on_due"
+    ON_PAYMENT = "on_payment"
+
+
+class Malformed(Struct, frozen=True):
+    """Readable as an event, not as what its type says: refused with the decoder's code."""
+
+    code: Code
+    detail: str
+
+
+class CustomerCreated(Struct, frozen=True):
+    """A billing account begins."""
+
+    currency: str
+    time_zone: str
+    attributes: dict[str, Value]
+
+
+class CustomerUpdated(Struct, frozen=True):
+    """What changes of a customer; absent is unchanged, an attribute of None is removed."""
+
+    time_zone: str | None
+    attributes: dict[str, Value | None]
+
+
+class Money(Struct, frozen=True):
+    """An amount of a currency, as it was written."""
+
+    amount: Exact
+    currency: str
+
+
+class FundingLine(Struct, frozen=True):
+    """The invoice line that sells a block."""
+
+    invoice: str
+    line: str
+
+
+class CreditGranted(Struct, frozen=True):
+    """A block of credit: `quantity` of `unit`, valid in [effective_at, expires_at)."""
+
+    block: str
+    kind: Kind
+    unit: str
+    quantity: Exact
+    value: Money | None = None
+    effective_at: int | None = None
+    expires_at: int | None = None
+    priority: int | None = None
+    scope: Scope | None = None
+    funding: FundingLine | None = None
+    reason: str | None = None
+
+
+class RatedAmount(Struct, frozen=True):
+    """A price that the product has already worked out, in one unit."""
+
+    unit: str
+    quantity: Exact
+
+
+class UsageRecorded(Struct, frozen=True):
+    """A quantity of a meter was used."""
+
+    meter: str
+    quantity: Exact
+    properties: dict[str, Value] = {}
+    amount: RatedAmount | None = None
+
+
+class Sale(Struct, frozen=True):
+    """A block that an invoice line sells; without an amount it is what the others leave."""
+
+    block: str
+    amount: Exact | None = None
+
+
+class ArrearsRange(Struct, frozen=True):
+    """Overage of one meter whose usage lies in [start, end)."""
+
+    meter: str
+    start: int
+    end: int
+
+
+class InvoiceLine(Struct, frozen=True):
+    """One line: `amount` without tax. It sells blocks, bills arrears, or is earned at once."""
+
+    line: str
+    amount: Exact
+    tax: Exact | None = None
+    product: str | None = None
+    meter: str | None = None
+    sells: tuple[Sale, ...] = ()
+    arrears_for: tuple[str | ArrearsRange, ...] = ()
+
+
+class InvoiceIssued(Struct, frozen=True):
+    """An invoice went out."""
+
+    invoice: str
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    due_at: int | None = None
+    recognition: Recognition | None = None
+
+
+class InvoicePaid(Struct, frozen=True):
+    """Cash came in for an invoice; a part payment pays the lines in order."""
+
+    invoice: str
+    amount: Exact
+
+
+class UnitDeclared(Struct, frozen=True):
+    """A custom unit; where it names a meter, one unit is one of that meter."""
+
+    unit: str
+    version: int
+    exponent: int
+    name: str | None = None
+    meter: str | None = None
+
+
+class MeterDeclared(Struct, frozen=True):
+    """A meter of a product."""
+
+    meter: str
+    version: int
+    product: str
+    exponent: int
+    unit_label: str | None = None
+
+
+class Rate(Struct, frozen=True):
+    """The price of one of a meter in a unit, for usage whose properties match."""
+
+    meter: str
+    unit: str
+    per_unit: Exact
+    where: Predicate | None = None
+
+
+class RateCardPublished(Struct, frozen=True):
+    """A version of a price list, for one customer or, without one, for all."""
+
+    rate_card: str
+    version: int
+    effective_from: int
+    rates: tuple[Rate, ...]
+    customer: str | None = None
+
+
+class PolicyKeys(Struct, frozen=True, omit_defaults=True):
+    """The choices that a policy makes; None is unchanged."""
+
+    draw_order: tuple[str, ...] | None = None
+    late_window: int | None = None
+    recognition: Recognition | None = None
+
+
+class PolicyPublished(Struct, frozen=True):
+    """A version of the accounting and burn choices, with who answers for it."""
+
+    version: int
+    effective_from: int
+    keys: PolicyKeys
+    author: str
+    reason: str
+    approver: str | None = None
+    evidence: str | None = None
+
+
+class ClockHeld(Struct, frozen=True):
+    """An import of history begins: the wall clock does not move this log."""
+
+
+class ClockReleased(Struct, frozen=True):
+    """The import is over."""
+
+
+CustomerBody: TypeAlias = (
+    CustomerCreated | CustomerUpdated | CreditGranted | UsageRecorded | InvoiceIssued | InvoicePaid
+)
+CatalogBody: TypeAlias = (
+    UnitDeclared | MeterDeclared | RateCardPublished | PolicyPublished | ClockHeld | ClockReleased
+)
+Body: TypeAlias = CustomerBody | CatalogBody | Malformed
+
+
+class Fact(Struct, frozen=True):
+    """One input: its identity (`source`, `id`), whose it is, when it happened, and what.
+
+    `time` is when it happened and what the fold judges by; `recorded_at` is when the log learned
+    of it and never goes back within a partition. Both are microseconds. `customer` is empty for
+    catalog facts. `content` is the SHA-256 of canonical type, subject, time and data.
+    """
+
+    source: str
+    id: str
+    type: str
+    customer: str
+    time: int
+    recorded_at: int
+    content: bytes
+    body: Body

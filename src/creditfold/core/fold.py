@@ -1,0 +1,262 @@
+"""The fold: one fact, or one due item, against the state; one outcome with all that it caused."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from msgspec import Struct
+
+from creditfold.core import blocks, customers, invoices, usage
+from creditfold.core.catalog import Catalog
+from creditfold.core.draft import Draft
+from creditfold.core.entries import (
+    Cause,
+    Emitted,
+    Notice,
+    Outcome,
+    Posting,
+    Status,
+    canonical,
+    identity,
+    sha256,
+)
+from creditfold.core.exact import decimal
+from creditfold.core.facts import (
+    CatalogBody,
+    CreditGranted,
+    CustomerBody,
+    CustomerCreated,
+    CustomerUpdated,
+    Fact,
+    InvoiceIssued,
+    InvoicePaid,
+    Malformed,
+    UsageRecorded,
+)
+from creditfold.core.publish import publish
+from creditfold.core.rejections import Code, Rejection
+from creditfold.core.state import (
+    ACCOUNT,
+    AGENDA,
+    CHAIN,
+    SEEN,
+    Account,
+    Agenda,
+    Chain,
+    Key,
+    Phase,
+    Seen,
+    State,
+)
+from creditfold.core.times import MINUTE, rfc3339
+
+BEHAVIOUR = 1
+"""Version of everything that the fold decides; headers carry it, and a replay asks for it."""
+
+AHEAD_MAX = 5 * MINUTE
+"""A fact may be this much ahead of the log: hosts' clocks differ."""
+
+CONTENT_BYTES = 16
+"""How much of a content's SHA-256 is remembered."""
+
+
+class Step(Struct, frozen=True):
+    """An outcome, what it sends, and the records that it sets (None deletes)."""
+
+    outcome: Outcome
+    postings: tuple[Posting, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    changes: dict[Key, Any] = {}
+    catalog_changed: bool = False
+
+
+def fold(state: State, catalog: Catalog, fact: Fact) -> Step:
+    """What the fact does. The customer's items due by `fact.recorded_at` must be folded before.
+
+    A duplicate names the first outcome again; a rejection says why; neither changes a record, and
+    a rejected id may be sent again.
+    """
+    outcome = identity(fact.customer, fact.source, fact.id)
+    if isinstance(fact.body, Malformed):
+        return _refused(fact, outcome, Rejection(fact.body.code, fact.body.detail))
+    seen: Seen | None = state.get((fact.customer, SEEN, outcome))
+    if seen is not None and (seen.until is None or fact.recorded_at <= seen.until):
+        if seen.content == fact.content[:CONTENT_BYTES]:
+            return Step(_answer(fact, outcome, Status.DUPLICATE))
+        return _refused(
+            fact,
+            outcome,
+            Rejection(Code.ID_REUSED, "another fact has this source and id: give each its own"),
+        )
+    if fact.time > fact.recorded_at + AHEAD_MAX:
+        return _refused(
+            fact,
+            outcome,
+            Rejection(
+                Code.TIME_IN_FUTURE,
+                f"time is {rfc3339(fact.time)}, but the log is at {rfc3339(fact.recorded_at)}: "
+                "check the producer's clock, then send it again",
+            ),
+        )
+    if not fact.customer:
+        return _fold_catalog(catalog, fact, outcome)
+    return _fold_customer(state, catalog, fact, outcome)
+
+
+def _fold_catalog(catalog: Catalog, fact: Fact, outcome: str) -> Step:
+    body = fact.body
+    assert isinstance(body, CatalogBody)
+    change = publish(catalog, body, fact.recorded_at)
+    if isinstance(change, Rejection):
+        return _refused(fact, outcome, change)
+    key, record = change
+    answer = _answer(fact, outcome, Status.APPLIED)
+    answer.effective_at = rfc3339(fact.time)
+    answer.seq, answer.prev = catalog.chain.seq + 1, catalog.chain.head
+    answer.hash = _chained(answer)
+    seen = Seen(fact.content[:CONTENT_BYTES])
+    return Step(
+        answer,
+        changes={
+            key: record,
+            ("", SEEN, outcome): seen,
+            ("", CHAIN, ""): Chain(answer.seq, answer.hash),
+        },
+        catalog_changed=True,
+    )
+
+
+def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> Step:
+    body = fact.body
+    assert isinstance(body, CustomerBody)
+    draft = Draft(state, catalog, fact.customer, outcome, fact.time, fact.recorded_at)
+    until = None
+    if isinstance(body, UsageRecorded):
+        until = fact.time + draft.policy.late_window
+        if until < fact.recorded_at:
+            return _refused(
+                fact,
+                outcome,
+                Rejection(
+                    Code.TOO_LATE,
+                    f"time is {rfc3339(fact.time)}, and usage was taken until {rfc3339(until)}",
+                ),
+            )
+    account: Account | None = draft.get(ACCOUNT)
+    refusal = _known(account, fact, body) or _apply(draft, body, fact)
+    if refusal is not None:
+        return _refused(fact, outcome, refusal)
+    draft.put(SEEN, outcome, Seen(fact.content[:CONTENT_BYTES], until))
+    return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
+
+
+def _known(account: Account | None, fact: Fact, body: CustomerBody) -> Rejection | None:
+    if isinstance(body, CustomerCreated):
+        if account is not None:
+            return Rejection(
+                Code.CUSTOMER_EXISTS,
+                f"customer {fact.customer} exists: send customer.updated to change it",
+            )
+        return None
+    if account is None:
+        return Rejection(
+            Code.UNKNOWN_CUSTOMER,
+            f"customer {fact.customer} is not known: send customer.created, then this again",
+        )
+    if fact.time < account.created_at:
+        return Rejection(
+            Code.BEFORE_CUSTOMER,
+            f"time is {rfc3339(fact.time)}, the customer begins {rfc3339(account.created_at)}",
+        )
+    return None
+
+
+def _apply(draft: Draft, body: CustomerBody, fact: Fact) -> Rejection | None:
+    match body:
+        case UsageRecorded():
+            return usage.record(draft, body, fact.id)
+        case CreditGranted():
+            return blocks.grant(draft, body)
+        case InvoiceIssued():
+            return invoices.issue(draft, body)
+        case InvoicePaid():
+            return invoices.pay(draft, body)
+        case CustomerCreated():
+            return customers.create(draft, body)
+        case CustomerUpdated():
+            customers.update(draft, body)
+            return None
+        case _:
+            assert_never(body)
+
+
+def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int) -> Step | None:
+    """The customer's next due item at or before `until`, or None where nothing is due.
+
+    What falls due does so at its own instant, whatever `until` and `now` are: they decide when
+    it is recorded, and nothing else.
+    """
+    account: Account | None = state.get((customer, ACCOUNT, ""))
+    if account is None or account.next_due is None or account.next_due > until:
+        return None
+    agenda: Agenda = state.get((customer, AGENDA, ""))
+    instant, phase, subject = agenda.items[0]
+    at = rfc3339(instant)
+    what = Phase(phase).name.lower()
+    outcome = identity(customer, "clock", at, what, subject)
+    draft = Draft(state, catalog, customer, outcome, instant, now)
+    draft.unschedule(phase, subject)
+    match phase:
+        case Phase.EXPIRY:
+            blocks.expire(draft, subject)
+        case Phase.ACTIVATION:
+            blocks.activate(draft, subject)
+        case Phase.INVOICE_DUE:
+            invoices.fall_due(draft, subject)
+    answer = Outcome(
+        outcome=outcome,
+        status=Status.APPLIED,
+        cause=Cause(clock=at, due=f"{what} {subject}"),
+        customer=customer,
+    )
+    return _committed(draft, answer, instant)
+
+
+def _answer(fact: Fact, outcome: str, status: Status) -> Outcome:
+    return Outcome(
+        outcome=outcome,
+        status=status,
+        cause=Cause(source=fact.source, id=fact.id, type=fact.type, content=fact.content.hex()),
+        customer=fact.customer or None,
+    )
+
+
+def _refused(fact: Fact, outcome: str, rejection: Rejection) -> Step:
+    answer = _answer(fact, outcome, Status.REJECTED)
+    answer.code, answer.detail = rejection.code, rejection.detail
+    return Step(answer)
+
+
+def _committed(draft: Draft, answer: Outcome, effective: int) -> Step:
+    account = draft.edit_account()
+    exponent = draft.catalog.exponent
+    balances = {u: decimal(n, exponent(u) or 0) for u, n in account.usable.items()}
+    answer.effective_at = rfc3339(effective)
+    answer.entries = tuple(draft.entries)
+    answer.overage = tuple(draft.overage)
+    answer.balances = balances
+    if draft.postings or draft.notices:
+        answer.emitted = Emitted(
+            postings=len(draft.postings),
+            notices=len(draft.notices),
+            sha256=sha256(*map(canonical, (*draft.postings, *draft.notices))),
+        )
+    answer.seq = account.seq = account.seq + 1
+    answer.prev = account.head
+    answer.hash = account.head = _chained(answer)
+    return Step(answer, tuple(draft.postings), tuple(draft.notices), draft.changes)
+
+
+def _chained(answer: Outcome) -> str:
+    """The customer's next chain head: the outcome's content, the head before it included."""
+    return sha256(canonical(answer))

@@ -1,0 +1,54 @@
+"""The burn order: a named list of keys over a block's terms, total since it ends in its id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+from creditfold.core.state import Terms
+from creditfold.core.times import SECOND
+
+_Part: TypeAlias = tuple[int, int | Fraction]
+
+_KINDS = ("paid", "promotional")
+
+
+def _last_if_none(value: int | None) -> _Part:
+    return (1, 0) if value is None else (0, value)
+
+
+def _first_if(flag: bool) -> _Part:
+    return (0 if flag else 1, 0)
+
+
+def _size(terms: Terms) -> Fraction:
+    return Fraction(terms.quantity, 10**terms.exponent)
+
+
+KEYS: dict[str, Callable[[Terms], _Part]] = {
+    "priority": lambda t: _last_if_none(t.priority),
+    "expires_at": lambda t: _last_if_none(t.expires_at),
+    "expires_at_second": lambda t: _last_if_none(
+        None if t.expires_at is None else t.expires_at // SECOND
+    ),
+    "effective_at": lambda t: (0, t.effective_at),
+    "granted_at": lambda t: (0, t.granted_at),
+    "free_before_paid": lambda t: _first_if(t.kind.free),
+    "paid_before_free": lambda t: _first_if(not t.kind.free),
+    "scoped_first": lambda t: _first_if(t.scope is not None),
+    "narrower_first": lambda t: (0, 0 if t.scope is None else -t.scope.dimensions),
+    "lower_cost_first": lambda t: (0, Fraction(t.value, t.quantity) * 10**t.exponent),
+    "larger_first": lambda t: (0, -_size(t)),
+    "smaller_first": lambda t: (0, _size(t)),
+    "kind": lambda t: (0, _KINDS.index(t.kind)),
+}
+"""What may stand in `draw.order`; what is absent (no priority, no expiry) sorts last."""
+
+ID = "id"
+
+
+def sort_key(order: Sequence[str], block: str, terms: Terms) -> tuple[object, ...]:
+    """Sorts blocks into the burn order; ids compare by their UTF-8 bytes,
+    which is how Python compares text."""
+    return (*(KEYS[key](terms) for key in order if key != ID), block)

@@ -1,0 +1,63 @@
+"""Why a fact is refused: stable codes, in order of descending precedence."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Code(StrEnum):
+    """A refusal's code. The order of this list is the order in which the fold looks."""
+
+    # The fact cannot be read as what its type says.
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_FIELD = "missing_field"
+    NUMBER_NOT_EXACT = "number_not_exact"
+    INVALID_VALUE = "invalid_value"
+    # Its identity is taken.
+    ID_REUSED = "id_reused_with_different_content"
+    # Its time is not one the log can take.
+    TIME_IN_FUTURE = "time_in_future"
+    TOO_LATE = "too_late"
+    # Its customer.
+    CUSTOMER_EXISTS = "customer_exists"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    BEFORE_CUSTOMER = "before_customer"
+    # The catalog.
+    VERSION_NOT_RISING = "version_not_rising"
+    UNIT_IS_CURRENCY = "unit_is_currency"
+    EXPONENT_CHANGED = "exponent_changed"
+    UNKNOWN_METER = "unknown_meter"
+    UNKNOWN_UNIT = "unknown_unit"
+    UNKNOWN_CURRENCY = "unknown_currency"
+    RATE_NOT_EXACT = "rate_not_exact"
+    WINDOW_IN_PAST = "window_in_past"
+    # Amounts.
+    QUANTITY_NOT_POSITIVE = "quantity_not_positive"
+    QUANTITY_NOT_EXACT = "quantity_not_exact"
+    QUANTITY_OUT_OF_RANGE = "quantity_out_of_range"
+    # Blocks.
+    BLOCK_EXISTS = "block_exists"
+    EMPTY_INTERVAL = "empty_interval"
+    VALUE_NOT_FREE = "value_not_free"
+    CURRENCY_DIFFERS = "currency_differs"
+    SOLD_ABOVE_VALUE = "sold_above_value"
+    FUNDING_DISAGREES = "funding_disagrees"
+    # Invoices.
+    INVOICE_EXISTS = "invoice_exists"
+    UNKNOWN_INVOICE = "unknown_invoice"
+    DUE_DATE_MISSING = "due_date_missing"
+    LINE_REPEATED = "line_repeated"
+    LINE_AMBIGUOUS = "line_ambiguous"
+    SALES_NOT_THE_AMOUNT = "sales_not_the_amount"
+    UNKNOWN_OVERAGE = "unknown_overage"
+    PAID_TOO_MUCH = "paid_too_much"
+
+
+class Rejection(Struct, frozen=True):
+    """A refusal as a value: nothing changed, and `detail` says what to do about it."""
+
+    code: Code
+    detail: str

@@ -1,0 +1,208 @@
+"""The state: many small records under (customer, kind, id), which the fold asks for by key.
+
+A customer with a million remembered usage events costs no more per event than a new one, since an
+event touches only the records that it needs. Catalog records live under the empty customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from creditfold.core.facts import Kind, Recognition
+from creditfold.core.predicate import Value
+from creditfold.core.scope import Scope
+
+
+class Account(Struct):
+    """The head of a customer: what nearly every fact touches, and nothing else.
+
+    `usable` is per unit in ledger steps. `overage` is what is neither repaid nor invoiced, in
+    steps of the unit of its price, or of `meter:<meter>` where it has none.
+    `next_due` is the earliest instant in the agenda.
+    """
+
+    currency: str
+    created_at: int
+    seq: int = 0
+    head: str = ""
+    next_due: int | None = None
+    usable: dict[str, int] = {}
+    overage: dict[str, int] = {}
+
+
+class Profile(Struct, frozen=True):
+    """What people said about a customer and no draw-down reads."""
+
+    time_zone: str
+    attributes: dict[str, Value]
+
+
+class Terms(Struct, frozen=True):
+    """What a block was granted as; it does not change."""
+
+    kind: Kind
+    unit: str
+    exponent: int
+    quantity: int
+    value: int
+    currency: str
+    granted_at: int
+    effective_at: int
+    expires_at: int | None = None
+    priority: int | None = None
+    scope: Scope | None = None
+    reason: str | None = None
+
+
+class Block(Struct):
+    """Where a block's units are, in ledger steps, and what was billed for it, in minor units.
+
+    `sold` is what invoice lines ask for it, `funded` the part that is unconditional or paid, both
+    in `currency`; a line may sell a block before its grant arrives. `products` holds, per
+    product, [units drawn, revenue posted].
+    """
+
+    issued: int = 0
+    available: int = 0
+    drawn: int = 0
+    expired: int = 0
+    sold: int = 0
+    funded: int = 0
+    currency: str = ""
+    products: dict[str, tuple[int, int]] = {}
+
+    @property
+    def remaining(self) -> int:
+        """Units that can still be drawn without reopening anything."""
+        return self.issued + self.available
+
+
+class Wallet(Struct):
+    """The blocks that may still pay for acceptable usage, sorted by `order`."""
+
+    order: tuple[str, ...]
+    blocks: tuple[str, ...] = ()
+
+
+class Phase(IntEnum):
+    """The order of what falls due at one instant. The numbers leave room, and are stored."""
+
+    EXPIRY = 20
+    ACTIVATION = 40
+    INVOICE_DUE = 60
+
+
+Item: TypeAlias = tuple[int, Phase, str]
+"""(instant, phase, block or invoice)."""
+
+
+class Agenda(Struct):
+    """What falls due for a customer, sorted."""
+
+    items: tuple[Item, ...] = ()
+
+
+class Seen(Struct, frozen=True):
+    """A fact that was applied: the content under its identity, and until when it is kept.
+
+    `until` is the last recorded time at which the fact can come again (None: always); beyond it
+    the record means nothing and may be dropped at any time.
+    """
+
+    content: bytes
+    until: int | None = None
+
+
+class BilledLine(Struct, frozen=True):
+    """An invoice line in minor units: `booked` of its gross is unconditional, `paid` is paid.
+
+    `sells` is ((block, amount), …) in order; `arrears` lines are booked whole on issue.
+    """
+
+    line: str
+    amount: int
+    tax: int
+    booked: int = 0
+    paid: int = 0
+    product: str | None = None
+    sells: tuple[tuple[str, int], ...] = ()
+    arrears: bool = False
+
+    @property
+    def gross(self) -> int:
+        """With tax."""
+        return self.amount + self.tax
+
+
+class Invoice(Struct, frozen=True):
+    """An invoice and how far it is booked and paid."""
+
+    currency: str
+    recognition: Recognition
+    lines: tuple[BilledLine, ...]
+
+
+class Funding(Struct, frozen=True):
+    """A grant named this invoice line before the invoice came."""
+
+    block: str
+
+
+class Accrual(Struct, frozen=True):
+    """All overage of one (currency, meter) so far, in ledger steps, and what is posted of it."""
+
+    amount: int
+    posted: int
+
+
+class OpenOverage(Struct, frozen=True):
+    """Overage that no invoice has billed; `posted` minor units of it stand in account 1150.
+
+    Without a price its unit is `meter:<meter>`, its amount is of the meter, and nothing is posted.
+    """
+
+    meter: str
+    product: str
+    time: int
+    unit: str
+    amount: int
+    posted: int
+
+
+class Chain(Struct, frozen=True):
+    """Sequence and hash of the catalog's own outcomes."""
+
+    seq: int
+    head: str
+
+
+Key: TypeAlias = tuple[str, str, str]
+"""(customer, kind, id)."""
+
+
+class State(Protocol):
+    """What the fold reads. Values that it hands out are never changed in place."""
+
+    def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
+        """The record under the key, or None."""
+
+    def scan(self, customer: str, kind: str, /) -> Iterable[tuple[str, Any]]:
+        """All records of one kind of a customer as (id, record), by id."""
+
+
+ACCOUNT = "account"
+PROFILE = "profile"
+TERMS = "terms"
+BLOCK = "block"
+WALLET = "wallet"
+AGENDA = "agenda"
+SEEN = "seen"
+INVOICE = "invoice"
+FUNDING = "funding"
+ACCRUAL = "accrual"
+OVERAGE = "overage"
+CHAIN = "chain"

@@ -1,0 +1,164 @@
+"""One RocksDB directory that holds the log and the state; every failure says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rocksdict import (
+    AccessType,
+    DBCompressionType,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteOptions,
+)
+
+FORMAT = b"1"
+"""Layout of the directory; another one is refused, not guessed at."""
+
+_FORMAT_KEY = b"m/format"
+
+
+class StorageError(Exception):
+    """The directory cannot be used; the message says why and what to do."""
+
+
+class Database:
+    """Ordered bytes on disk. What `write` returns from is synced."""
+
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
+        self.directory = directory
+        self._sync = WriteOptions()
+        self._sync.sync = True
+        if read_only and not (directory / "CURRENT").exists():
+            raise StorageError(
+                f"{directory} holds no creditfold data yet: publish some facts first, or name "
+                "another directory with --data-dir"
+            )
+        access = (
+            AccessType.read_only(error_if_log_file_exist=False)
+            if read_only
+            else AccessType.read_write()
+        )
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(directory), _options(), access_type=access)
+        except Exception as error:  # rocksdict raises bare Exception for all of RocksDB's errors
+            raise _explained(directory, error) from error
+        self._check_format(read_only=read_only)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the directory."""
+        self._db.close()
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under the key."""
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise _explained(self.directory, error) from error
+        return value
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """(key without the prefix, value) in order, from `prefix + start` on."""
+        options = ReadOptions()
+        options.set_iterate_upper_bound(_after(prefix))
+        cursor = self._db.iter(options)
+        cursor.seek(prefix + start)
+        while cursor.valid():
+            yield cursor.key()[len(prefix) :], cursor.value()
+            cursor.next()
+        try:
+            cursor.status()
+        except Exception as error:  # rocksdict raises bare Exception
+            raise _explained(self.directory, error) from error
+
+    def last(self, prefix: bytes) -> bytes | None:
+        """The greatest key under the prefix, without it."""
+        cursor = self._db.iter()
+        cursor.seek_for_prev(_after(prefix))
+        if cursor.valid() and (key := cursor.key()).startswith(prefix):
+            found: bytes = key[len(prefix) :]
+            return found
+        return None
+
+    def write(self, changes: dict[bytes, bytes | None]) -> None:
+        """Write all of it or nothing, synced to disk; None deletes."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in changes.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        try:
+            self._db.write(batch, self._sync)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise _explained(self.directory, error) from error
+
+    def _check_format(self, *, read_only: bool) -> None:
+        known = self.get(_FORMAT_KEY)
+        if known is None and not read_only:
+            if next(self.scan(b""), None) is not None:
+                self.close()
+                raise StorageError(
+                    f"{self.directory} is a database of another application: name another one"
+                )
+            self.write({_FORMAT_KEY: FORMAT})
+        elif known != FORMAT:
+            self.close()
+            raise StorageError(
+                f"{self.directory} has format {(known or b'none').decode(errors='replace')}, this "
+                f"version reads {FORMAT.decode()}: use the version that wrote it"
+            )
+
+
+def _after(prefix: bytes) -> bytes:
+    """The least key that is greater than all keys with the prefix."""
+    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b"\xff"
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_keep_log_file_num(2)
+    options.set_max_background_jobs(2)
+    options.set_paranoid_checks(True)
+    return options
+
+
+def _explained(directory: Path, error: Exception) -> StorageError:
+    text = str(error)
+    low = text.lower()
+    if "lock" in low:
+        return StorageError(
+            f"another process has {directory} open: wait until it is done, or stop it"
+        )
+    if "no space" in low:
+        return StorageError(
+            f"the disk of {directory} is full: free some space and run the command again; "
+            "what was acknowledged is safe"
+        )
+    if "read-only" in low or "permission denied" in low:
+        return StorageError(f"{directory} cannot be written: check its permissions and mount")
+    if "corruption" in low or "no such file" in low:
+        return StorageError(
+            f"{directory} is damaged ({text}): restore it from a backup, or publish its facts "
+            "again into a new directory"
+        )
+    return StorageError(f"{directory}: {text}")

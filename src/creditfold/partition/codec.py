@@ -1,0 +1,55 @@
+"""State records as bytes, and keys that sort by kind, customer and id."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from creditfold.core import catalog, facts, state
+from creditfold.core.state import Key
+
+_TYPES: Final[dict[str, Any]] = {
+    state.ACCOUNT: state.Account,
+    state.PROFILE: state.Profile,
+    state.TERMS: state.Terms,
+    state.BLOCK: state.Block,
+    state.WALLET: state.Wallet,
+    state.AGENDA: state.Agenda,
+    state.SEEN: state.Seen,
+    state.INVOICE: state.Invoice,
+    state.FUNDING: state.Funding,
+    state.ACCRUAL: state.Accrual,
+    state.OVERAGE: state.OpenOverage,
+    state.CHAIN: state.Chain,
+    catalog.UNIT: facts.UnitDeclared,
+    catalog.METER: facts.MeterDeclared,
+    catalog.CARD: catalog.CardVersions,
+    catalog.POLICY: catalog.PolicyVersions,
+    catalog.CLOCK: catalog.Clock,
+}
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in _TYPES.items()}
+
+
+def encode_key(key: Key) -> bytes:
+    """Kind, customer, id: neither of the first two holds a NUL, so an id may hold any."""
+    customer, kind, id_ = key
+    return f"{kind}\0{customer}\0{id_}".encode()
+
+
+def decode_key(data: bytes) -> Key:
+    """The key whose bytes these are."""
+    kind, customer, id_ = data.decode().split("\0", 2)
+    return customer, kind, id_
+
+
+def encode_record(record: object) -> bytes:
+    """A state record as MessagePack."""
+    return _encoder.encode(record)
+
+
+def decode_record(kind: str, data: bytes) -> Any:  # noqa: ANN401  # the kind says which record
+    """The state record of this kind."""
+    return _decoders[kind].decode(data)

@@ -1,0 +1,69 @@
+"""A customer's balances as of an instant, as `creditfold.balance.snapshot.v1` tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from creditfold.contract.outputs import BlockBalance, Snapshot
+from creditfold.core import revenue
+from creditfold.core.catalog import Catalog
+from creditfold.core.currencies import MINOR_EXPONENT
+from creditfold.core.exact import decimal
+from creditfold.core.state import ACCOUNT, BLOCK, TERMS, Account, Block, State, Terms
+from creditfold.core.times import rfc3339
+
+
+def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot | None:
+    """The balances, or None for a customer that does not exist.
+
+    What is due by `at` must have been folded. Money is in decimal strings; `overage` is what is
+    neither repaid nor invoiced, by the unit of its price or `meter:<meter>`.
+    """
+    account: Account | None = state.get((customer, ACCOUNT, ""))
+    if account is None:
+        return None
+
+    def text(unit: str, amount: int) -> str:
+        if unit.startswith("meter:"):
+            return decimal(amount, catalog.meters[unit.removeprefix("meter:")].exponent)
+        exponent = catalog.exponent(unit)
+        assert exponent is not None
+        return decimal(amount, exponent)
+
+    return Snapshot(
+        at=rfc3339(at),
+        blocks=tuple(_blocks(state, customer)),
+        usable={unit: text(unit, amount) for unit, amount in sorted(account.usable.items())},
+        overage={unit: text(unit, amount) for unit, amount in sorted(account.overage.items())},
+    )
+
+
+def _blocks(state: State, customer: str) -> Iterator[BlockBalance]:
+    for block_id, terms in state.scan(customer, TERMS):
+        block: Block = state.get((customer, BLOCK, block_id))
+        yield _block(block_id, terms, block)
+
+
+def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
+    def units(amount: int) -> str:
+        return decimal(amount, terms.exponent)
+
+    def money(minor: int) -> str:
+        return decimal(minor, MINOR_EXPONENT[terms.currency])
+
+    recognised = revenue.usage_revenue(terms, block) + revenue.breakage(terms, block)
+    return BlockBalance(
+        block=block_id,
+        kind=terms.kind,
+        effective_at=rfc3339(terms.effective_at),
+        expires_at=None if terms.expires_at is None else rfc3339(terms.expires_at),
+        unit=terms.unit,
+        quantity=units(terms.quantity),
+        issued=units(block.issued),
+        available=units(block.available),
+        drawn=units(block.drawn),
+        expired=units(block.expired),
+        value=money(terms.value),
+        recognised=money(recognised),
+        carrying=money(revenue.carrying(terms, block)),
+    )

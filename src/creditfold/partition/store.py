@@ -1,0 +1,86 @@
+"""The state of a partition between batches: records by key, and when customers next fall due."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from creditfold.core.state import ACCOUNT, Account, Key, State
+
+
+class Store(State, Protocol):
+    """The state that a partition folds into."""
+
+    def apply(self, changes: Mapping[Key, Any], /) -> None:
+        """Set records; None deletes."""
+
+    def next_due(self) -> tuple[int, str] | None:
+        """The earliest (instant, customer) that falls due."""
+
+    def accounts(self) -> Iterator[str]:
+        """All customers, in the order of their UTF-8 bytes."""
+
+
+class DueQueue:
+    """Which customer falls due first. It follows the accounts' `next_due`."""
+
+    def __init__(self, state: State, due: Iterable[tuple[int, str]] = ()) -> None:
+        self._state = state
+        self._heap = list(due)
+        heapq.heapify(self._heap)
+
+    def note(self, customer: str, account: Account) -> None:
+        """An account was set."""
+        if account.next_due is not None:
+            heapq.heappush(self._heap, (account.next_due, customer))
+
+    def first(self) -> tuple[int, str] | None:
+        """The earliest (instant, customer) that still holds."""
+        while self._heap:
+            instant, customer = self._heap[0]
+            account: Account | None = self._state.get((customer, ACCOUNT, ""))
+            if account is not None and account.next_due == instant:
+                return self._heap[0]
+            heapq.heappop(self._heap)  # the account has moved on since
+        return None
+
+
+class MemoryStore:
+    """A store in memory, for simulation and replay."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        self._due = DueQueue(self)
+
+    def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
+        """The record under the key, or None."""
+        customer, kind, id_ = key
+        records = self._records.get((customer, kind))
+        return None if records is None else records.get(id_)
+
+    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
+        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
+        records = self._records.get((customer, kind), {})
+        return iter(sorted(records.items()))
+
+    def apply(self, changes: Mapping[Key, Any], /) -> None:
+        """Set records; None deletes."""
+        for (customer, kind, id_), record in changes.items():
+            records = self._records.setdefault((customer, kind), {})
+            if record is None:
+                records.pop(id_, None)
+                continue
+            known = records.get(id_)
+            records[id_] = record
+            if kind == ACCOUNT and (known is None or known.next_due != record.next_due):
+                self._due.note(customer, record)
+
+    def next_due(self) -> tuple[int, str] | None:
+        """The earliest (instant, customer) that falls due."""
+        return self._due.first()
+
+    def accounts(self) -> Iterator[str]:
+        """All customers, in the order of their UTF-8 bytes."""
+        customers = [customer for customer, kind in self._records if kind == ACCOUNT]
+        return iter(sorted(customers))
