@@ -29,6 +29,8 @@ _POSTING = event_type("revenue.posting").encode()
 _DEAD_LETTER = event_type("dead_letter.recorded").encode()
 _SNAPSHOT = event_type("balance.snapshot")
 
+_packed = msgspec.msgpack.Encoder().encode
+
 _VERSION_HEADER = ("ce_specversion", SPEC_VERSION.encode())
 _SOURCE_HEADER = ("ce_source", SOURCE.encode())
 _JSON_HEADER = ("content-type", JSON.encode())
@@ -92,14 +94,12 @@ def batch_record(batch: outputs.Batch, partition: int) -> Output:
 def digest(prev: str, records: Iterable[Output]) -> str:
     """A header's `out`: SHA-256 over `prev` and the batch's other records, in their order.
 
-    Every part is preceded by its length, so no two sequences of records have the same input.
+    Each record is the MessagePack of [topic, key, value, [[header, value], …]], which says its
+    own length, so no two sequences of records have the same input.
     """
     sha = hashlib.sha256(prev.encode())
-    for topic, key, value, headers in records:
-        parts = [topic.encode(), b"" if key is None else key, value]
-        for name, header in headers:
-            parts += (name.encode(), header)
-        sha.update(b"".join(b"\n%d:%d:%b" % (len(parts), len(part), part) for part in parts))
+    for record in records:
+        sha.update(_packed(record))
     return sha.hexdigest()
 
 

@@ -97,6 +97,10 @@ def read_record(
         raise _too_large(len(value))
     listed = tuple(headers)
     found = dict(listed)
+    if "ce_specversion" not in found or "content-type" not in found:
+        # Some clients write Content-Type or CE_ID; the binding's names have no case.
+        listed = tuple((name.lower(), raw) for name, raw in listed)
+        found = dict(listed)
     if len(found) != len(listed):
         _refuse_repeated(listed)
     media = found.get("content-type")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
+
+DEPTH_MAX = 64
+"""How deep a text may nest. The parser's own limit depends on the caller's stack: a replay could
+come to another answer than the worker did."""
 
 
 class Number:
@@ -31,6 +36,8 @@ def _written(value: object) -> msgspec.Raw:
     raise NotImplementedError(f"{type(value).__name__} has no place in JSON")
 
 
+_string = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_bracket = re.compile(rb"[\[\]{}]")
 _decoder = msgspec.json.Decoder(float_hook=Number)
 _encoder = msgspec.json.Encoder(order="sorted", enc_hook=_written)
 
@@ -41,10 +48,20 @@ class NotJsonError(ValueError):
 
 def parse(text: bytes) -> Any:  # noqa: ANN401  # any JSON value
     """The JSON value, its fractions as `Number`; NotJsonError where the bytes are no JSON."""
+    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and _depth(text) > DEPTH_MAX:
+        raise NotJsonError(f"it nests deeper than {DEPTH_MAX}")
     try:
         return _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NotJsonError(str(error)) from None
+
+
+def _depth(text: bytes) -> int:
+    depth = deepest = 0
+    for bracket in _bracket.findall(_string.sub(b"", text)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def dump(value: object) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -14,14 +15,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def rfc3339(instant: int) -> str:
     """The instant in UTC, with microseconds only where there are any."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    text = moment.replace(tzinfo=None).isoformat()
-    return f"{text.rstrip('0')}Z" if moment.microsecond else f"{text}Z"
+    seconds, micros = divmod(instant, SECOND)
+    if micros:
+        return f"{_second(seconds)}.{micros:06d}".rstrip("0") + "Z"
+    return f"{_second(seconds)}Z"
 
 
 def date(instant: int) -> str:
     """The UTC calendar day in which the instant lies, as YYYY-MM-DD."""
-    return (_EPOCH + timedelta(microseconds=instant)).date().isoformat()
+    return _day(instant // DAY)
+
+
+@lru_cache(maxsize=4_096)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+
+
+@lru_cache(maxsize=1_024)
+def _day(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).date().isoformat()
 
 
 def instant(moment: datetime) -> int:

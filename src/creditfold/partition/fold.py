@@ -1,0 +1,162 @@
+"""The fold of a partition's records one by one, and the header that seals them into a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tzdata  # type: ignore[import-untyped]  # it has no stubs, and one constant is read
+from msgspec import Struct
+from msgspec.structs import replace
+
+from creditfold.contract import outputs
+from creditfold.contract.dead_letters import dead_letter
+from creditfold.contract.decode import decode
+from creditfold.contract.encode import (
+    batch_record,
+    coordinates,
+    dead_letter_record,
+    digest,
+    notice_record,
+    outcome_record,
+    posting_record,
+)
+from creditfold.contract.envelope import Undecodable, read_record
+from creditfold.contract.outputs import Version
+from creditfold.core.catalog import Catalog
+from creditfold.core.entries import Cause, Outcome, Status, identity
+from creditfold.core.facts import Fact
+from creditfold.core.fold import BEHAVIOUR, Step, fold, fold_due
+from creditfold.core.times import rfc3339
+from creditfold.log.records import Output, Range, Record
+from creditfold.partition.store import Store
+
+CODE = Version(behaviour=BEHAVIOUR, tz=tzdata.IANA_VERSION)
+"""What this process folds by; a header says it, so that a replay can ask for the same."""
+
+
+class Sealed(Struct, frozen=True):
+    """What a batch sends, its header first; `out` is the digest that the next header names."""
+
+    outputs: tuple[Output, ...]
+    outcomes: tuple[Outcome, ...]
+    out: str
+
+
+class PartitionFold:
+    """Takes records in their order, then seals a batch. Where it is cut changes no entry.
+
+    Changes are applied to the store as they are made; whoever owns it writes them with what the
+    batch sends, or forgets both.
+    """
+
+    def __init__(self, store: Store, number: int, out: str) -> None:
+        self._store = store
+        self._number = number
+        self._catalog = Catalog(store)
+        self._out = out
+        self._outputs: list[Output] = []
+        self._outcomes: list[Outcome] = []
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog as the last record left it."""
+        return self._catalog
+
+    def take(self, record: Record, now: int) -> int:
+        """Fold a record at the log's time `now`; how many bytes that sends."""
+        begun = len(self._outputs)
+        try:
+            envelope = read_record(record.key, record.value, record.headers)
+        except Undecodable as error:
+            self._dead_letter(record, error, now)
+        else:
+            self._fact(decode(envelope, now, record.topic), record, now)
+        return sum(len(output.value) for output in self._outputs[begun:])
+
+    def seal(
+        self, batch: int, now: int, taken: Sequence[Range], due_max: int, code: Version = CODE
+    ) -> Sealed:
+        """Fold at most `due_max` items that are due by `now`, and put the header before it all."""
+        due = self._sweep(now, due_max)
+        header = outputs.Batch(
+            batch=batch,
+            now=rfc3339(now),
+            code=code,
+            in_=tuple(taken),
+            due=due,
+            prev=self._out,
+            out=digest(self._out, self._outputs),
+        )
+        first = batch_record(header, self._number)
+        sealed = Sealed((first, *self._outputs), tuple(self._outcomes), header.out)
+        self._out = header.out
+        self._outputs, self._outcomes = [], []
+        return sealed
+
+    def _fact(self, fact: Fact, record: Record, now: int) -> None:
+        while (step := self._due(fact.customer, now, now)) is not None:
+            self._add(step, None, now)
+        step = fold(self._store, self._catalog, fact)
+        self._store.apply(step.changes)
+        if step.catalog_changed:
+            self._catalog = Catalog(self._store)
+        self._add(step, record, now)
+
+    def _sweep(self, now: int, due_max: int) -> int:
+        """Fold what is due by `now`, by instant and customer; how many items that were."""
+        due = 0
+        while due < due_max and (first := self._store.next_due()) is not None:
+            instant, customer = first
+            if instant > now:
+                break
+            step = self._due(customer, instant, now)
+            assert step is not None, f"{customer} was due at {instant}, and nothing was"
+            self._add(step, None, now)
+            due += 1
+        return due
+
+    def _due(self, customer: str, until: int, now: int) -> Step | None:
+        step = fold_due(self._store, self._catalog, customer, until, now)
+        if step is not None:
+            self._store.apply(step.changes)
+        return step
+
+    def _add(self, step: Step, record: Record | None, now: int) -> None:
+        """Send an outcome, told where its cause lies and when it was recorded, and its lines."""
+        outcome = step.outcome
+        outcome.recorded_at = rfc3339(now)
+        if record is not None:
+            outcome.cause = replace(
+                outcome.cause,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+            )
+        self._outcomes.append(outcome)
+        self._outputs.append(outcome_record(outcome))
+        effective_at = outcome.effective_at or outcome.recorded_at
+        self._outputs.extend(posting_record(posting, effective_at) for posting in step.postings)
+        self._outputs.extend(map(notice_record, step.notices))
+
+    def _dead_letter(self, record: Record, error: Undecodable, now: int) -> None:
+        """Send the outcome that points to a record that cannot be read, and the letter."""
+        where = coordinates(record.topic, record.partition, record.offset)
+        answer = Outcome(
+            outcome=identity("dead_letter", where),
+            status=Status.DEAD_LETTER,
+            cause=Cause(),
+            code=error.code,
+            detail=error.detail,
+        )
+        self._add(Step(answer), record, now)
+        letter = dead_letter(
+            error,
+            record.topic,
+            record.partition,
+            record.offset,
+            now,
+            record.key,
+            record.value,
+            record.headers,
+        )
+        self._outputs.append(dead_letter_record(letter, record.key))
