@@ -30,7 +30,8 @@ def check() -> None:
     """Refuse to run where a private member is missing or takes other arguments."""
     for owner, name, parameters, purpose in MEMBERS:
         member: Any = inspect.getattr_static(owner, name, None)
-        function = getattr(member, "fget", None) or getattr(member, "fun", None) or member
+        # mode keeps the function of its cached property under a mangled name
+        function = getattr(member, "_cached_property__get", member)
         found = tuple(inspect.signature(function).parameters) if callable(function) else None
         if found != parameters:
             raise RefusedToStart(

@@ -104,11 +104,10 @@ class Transactions:
             batch = batches.get(address)
             if batch is None:
                 batch = batches[address] = self._producer.create_batch()
-            fields = {"timestamp": stamp, "key": output.key, "value": output.value}
-            if batch.append(**fields, headers=output.headers) is None:
+            if not _append(batch, output, stamp):
                 sent.append(await self._dispatch(address, batch))
                 batch = batches[address] = self._producer.create_batch()
-                batch.append(**fields, headers=output.headers)
+                _append(batch, output, stamp)
         for address, batch in batches.items():
             sent.append(await self._dispatch(address, batch))
         # all of them, even after one has failed: a future nobody asks is a failure nobody sees
@@ -131,3 +130,10 @@ class Transactions:
     async def _abort(self) -> None:
         with suppress(Exception):  # the process ends anyway; the broker's time-out does it then
             await asyncio.wait_for(self._producer.abort_transaction(), 5.0)
+
+
+def _append(batch: BatchBuilder, output: Output, stamp: int) -> bool:
+    # aiokafka's builder in C takes nothing but a list for headers
+    headers = [*output.headers] if output.headers else []
+    appended = batch.append(timestamp=stamp, key=output.key, value=output.value, headers=headers)
+    return appended is not None
