@@ -30,5 +30,17 @@ def kafka(tmp_path_factory):
 def rig(kafka, tmp_path, request):
     name = re.sub(r"\W+", "-", request.node.name)[:60].strip("-")
     made = Rig(kafka.bootstrap, tmp_path, f"t{next(_numbers)}-{os.getpid()}-{name}").create()
+    if kafka.node is not None:
+        made.arguments["session_seconds"] = 3.0  # our own broker allows it
     yield made
     made.close()
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave the long form of a campaign out unless `-m` names it."""
+    if "long" in (config.option.markexpr or ""):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]

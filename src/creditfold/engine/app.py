@@ -46,6 +46,7 @@ class Engine:
         self.mailboxes: dict[int, Mailbox] = {}
         self.reading = asyncio.Lock()
         self.feeding = asyncio.Event()
+        self.assignments = 0  # goes up when an assignment ends
         self.failure: BaseException | None = None
         self.app: EngineApp
 
@@ -133,8 +134,7 @@ def run(config: EngineConfig, folding: Folding, **options: Any) -> NoReturn:
         sys.exit(0)
     if isinstance(failure, Fenced):
         time.sleep(config.fence_backoff_seconds)  # or two workers would fence each other in turns
-    _last_line(failure)
-    sys.exit(EXIT_CRASHED)
+    _give_up(failure)
 
 
 def _work(
@@ -165,12 +165,9 @@ def _lock(config: EngineConfig) -> int:
     return handle
 
 
-def _last_line(error: BaseException) -> None:
+def _give_up(error: BaseException) -> NoReturn:
     logging.shutdown()
     sys.stderr.write(f"creditfold: worker stopped: {type(error).__name__}: {error}\n")
     sys.stderr.flush()
-
-
-def _give_up(error: BaseException) -> None:
-    _last_line(error)
+    # no clean-up by the interpreter: what the libraries still have to say would come after
     os._exit(EXIT_CRASHED)

@@ -103,6 +103,7 @@ class Ownership(TableManager):
         """
         self.engine.metrics.ready = False
         self.engine.feeding.clear()
+        self.engine.assignments += 1
         await _cancel(self._opening)
         await _cancel(self._following)
         self._opening = self._following = None
@@ -171,7 +172,7 @@ class Ownership(TableManager):
         tps = [TopicPartition(topic, p) for topic in self.engine.config.inputs for p in owned]
         self._group = await self._thread.committed(tps)
         known = {tp: offset for tp, offset in self._group.items() if offset is not None}
-        return await self._thread.report(known or {tps[0]: 0})  # type: ignore[no-any-return]
+        return await self._thread.report(known or {tps[0]: 0})
 
     def _keep_stores(self, wanted: set[int]) -> None:
         for number in set(self._stores) - wanted:

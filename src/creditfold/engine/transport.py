@@ -47,6 +47,7 @@ class Host(Protocol):
     mailboxes: dict[int, Mailbox]
     reading: asyncio.Lock
     feeding: asyncio.Event
+    assignments: int
 
     async def fail(self, error: BaseException) -> None:
         """End the process with `error` as its last word."""
@@ -218,11 +219,24 @@ class Feeder(Service):
                 if mailbox.room(lane.topic)
             }
             if wanted:
-                # short, so that a mailbox that gets room is asked for soon
-                taken = await thread.take(list(wanted), engine.config.fetch_wait_seconds)
-                for tp, delivery in taken.items():
-                    wanted[tp].deliver(tp.topic, *delivery)
+                await self._take(engine, thread, wanted)
         await asyncio.sleep(0 if wanted else 0.005)
+
+    async def _take(
+        self, engine: Host, thread: ConsumerThread, wanted: Mapping[TopicPartition, Mailbox]
+    ) -> None:
+        assignment = engine.assignments
+        try:
+            # short, so that a mailbox that gets room is asked for soon
+            taken = await thread.take(list(wanted), engine.config.fetch_wait_seconds)
+        except Exception:
+            # across a rebalance a take may fail in many ways, and belongs to nobody any more
+            if engine.assignments != assignment:
+                return
+            raise
+        if engine.assignments == assignment:
+            for tp, delivery in taken.items():
+                wanted[tp].deliver(tp.topic, *delivery)
 
 
 class Transport(driver.Transport):
