@@ -1,0 +1,109 @@
+"""Order of a batch: a pure function of the waiting records, the ceiling and the cap.
+
+Each input topic of the partition is a lane. Records are taken by head time, the smaller of record
+time and ceiling; ties go to the topic that is named first, and within a topic the offset decides.
+A lane that is empty although the broker has more for it ends the batch, because its next record
+might come before all others: a backlog folds in the order in which it happened.
+
+With `ceiling = header.now` the records in a header's ranges come out in the same order again.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heapreplace
+from itertools import islice
+
+from creditfold.engine.seam import Range, Record
+
+
+class Lane:
+    """The waiting records of one input topic, and how far it has been read."""
+
+    __slots__ = ("bytes", "next", "position", "read_at", "topic", "waiting")
+
+    def __init__(self, topic: str, start: int) -> None:
+        self.topic = topic
+        self.waiting: deque[Record] = deque()
+        self.bytes = 0
+        self.next = start  # first offset that no batch has taken
+        self.position = start  # first offset that has not been fetched
+        self.read_at = 0  # when the broker last had nothing more for us, microseconds; 0: it has
+
+    def read_up(self, since: int) -> bool:
+        """Tell whether at `since` or later the broker had nothing more than what waits here."""
+        return self.read_at >= max(since, 1)
+
+    def take(self, count: int) -> Range:
+        """Remove the first `count` records and return the range they span."""
+        start = self.next
+        for _ in range(count):
+            record = self.waiting.popleft()
+            self.bytes -= weight(record)
+            self.next = record.offset + 1
+        return Range(self.topic, start, self.next, count)
+
+
+def weight(record: Record) -> int:
+    """Return about how many bytes a waiting record holds on to."""
+    return len(record.value or b"") + len(record.key or b"") + 200
+
+
+def order(lanes: Sequence[Lane], ceiling: int, limit: int, since: int) -> list[Record]:
+    """Return the next records in batch order, at most `limit`; they stay in their lanes."""
+    pending = [lane for lane in lanes if lane.waiting or not lane.read_up(since)]
+    if not all(lane.waiting for lane in pending):
+        return []
+    if len(pending) == 1:
+        return list(islice(pending[0].waiting, limit))
+    more = [not lane.read_up(since) for lane in pending]
+    return merge([lane.waiting for lane in pending], more, ceiling, limit)
+
+
+def merge(
+    topics: Sequence[Iterable[Record]], more: Sequence[bool], ceiling: int, limit: int
+) -> list[Record]:
+    """Merge topics, given in rank order, by head time; end where one with `more` runs dry."""
+    feeds = [iter(topic) for topic in topics]
+    heads: list[tuple[int, int, Record]] = []
+    for rank, feed in enumerate(feeds):
+        head = next(feed, None)
+        if head is not None:
+            heads.append((min(head.timestamp, ceiling), rank, head))
+        elif more[rank]:
+            return []
+    heapify(heads)
+    merged: list[Record] = []
+    while heads and len(merged) < limit:
+        _, rank, record = heads[0]
+        merged.append(record)
+        following = next(feeds[rank], None)
+        if following is not None:
+            # ranks differ between heads, so the comparison never reaches the records
+            heapreplace(heads, (min(following.timestamp, ceiling), rank, following))
+        elif more[rank]:
+            break
+        else:
+            heappop(heads)
+    return merged
+
+
+def advance(lanes: Sequence[Lane], taken: Sequence[Record]) -> tuple[Range, ...]:
+    """Remove `taken` from the lanes; return their ranges in rank order, without empty ones."""
+    counts = dict.fromkeys((lane.topic for lane in lanes), 0)
+    for record in taken:
+        counts[record.topic] += 1
+    return tuple(lane.take(counts[lane.topic]) for lane in lanes if counts[lane.topic])
+
+
+def log_time(running: int, timestamp: int, ceiling: int) -> int:
+    """Return the log's time at a record: never above the ceiling, never going back."""
+    return max(running, min(timestamp, ceiling))
+
+
+def closing_time(running: int, ceiling: int, seen: int | None) -> int:
+    """Return a header's `now`.
+
+    `seen` is the instant up to which the partition has read all there is, None if something is
+    unread or the clock is held: then only the records have moved the log.
+    """
+    return running if seen is None else max(running, min(ceiling, seen))

@@ -1,0 +1,196 @@
+"""The task of one owned partition: mailbox → batch → fold → transaction → store, one at a time.
+
+The task owns its mailbox, producer, store and folder, so inputs, clock steps and transactions are
+serial without a lock: a clock sweep and an input batch can never both open a transaction.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from creditfold.engine.batch import advance, closing_time, log_time, order
+from creditfold.engine.clock import Clock
+from creditfold.engine.config import EngineConfig
+from creditfold.engine.errors import Halted
+from creditfold.engine.mailbox import Mailbox
+from creditfold.engine.metrics import PartitionMetrics
+from creditfold.engine.position import Position
+from creditfold.engine.seam import Folder, Header, Output, Record, Result
+from creditfold.engine.store import POSITION, STATE, Store
+from creditfold.engine.transaction import Transactions
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY = 64  # inputs between two looks at the clock while folding
+_STALE = 2_000_000  # microseconds after which "nothing more" has to be heard from the broker again
+_IDLE_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What the task of one partition owns."""
+
+    number: int
+    store: Store
+    transactions: Transactions
+    mailbox: Mailbox
+    folder: Folder
+    position: Position
+    ids: dict[str, str]
+
+
+class Partition:
+    """Folds one partition until told to stop; whatever it cannot be sure of, it raises."""
+
+    def __init__(
+        self, holdings: Holdings, config: EngineConfig, clock: Clock, metrics: PartitionMetrics
+    ) -> None:
+        self.holdings = holdings
+        self._config = config
+        self._limits = config.limits
+        self._clock = clock
+        self._metrics = metrics
+        self._position = holdings.position
+        self._stopping = False
+
+    @property
+    def next_offsets(self) -> dict[str, int]:
+        """Return what is folded and committed, for lag monitoring."""
+        return dict(self._position.next)
+
+    def stop(self) -> None:
+        """End the task after the batch in hand."""
+        self._stopping = True
+        self.holdings.mailbox.wake()
+
+    async def run(self) -> None:
+        """Fold batch after batch; return when stopped or halted."""
+        try:
+            while not self._stopping:
+                await self._step()
+        except Halted as halted:
+            self.holdings.mailbox.closed = True
+            self._metrics.halted = str(halted)
+            log.error(
+                "partition halted",
+                partition=self.holdings.number,
+                reason=str(halted),
+                exc_info=halted.__cause__,
+            )
+
+    async def _step(self) -> None:
+        mailbox, limits = self.holdings.mailbox, self._limits
+        wall = self._clock.wall()
+        ceiling = max(wall, self._position.now)
+        records = order(mailbox.lanes, ceiling, limits.batch_records, wall - _STALE)
+        if records:
+            linger = mailbox.first_at + limits.linger_seconds - time.monotonic()
+            if linger <= 0 or len(records) >= limits.linger_records:
+                await self._batch(records, ceiling)
+            else:
+                await mailbox.news(linger)
+        elif self._clock_is_due():
+            await self._batch([], ceiling)
+        else:
+            await mailbox.news(self._idle_seconds(wall))
+
+    def _clock_is_due(self) -> bool:
+        seen, due = self._seen(), self.holdings.folder.due_at()
+        return seen is not None and due is not None and due <= seen
+
+    def _seen(self) -> int | None:
+        return None if self.holdings.folder.held else self.holdings.mailbox.seen()
+
+    def _idle_seconds(self, wall: int) -> float:
+        due = self.holdings.folder.due_at()
+        if due is None:
+            return _IDLE_SECONDS
+        # what is due is folded once a fetch has shown that nothing older is unread
+        return min(_IDLE_SECONDS, max((due - wall) / 1_000_000, 0.01))
+
+    async def _batch(self, waiting: Sequence[Record], ceiling: int) -> None:
+        started = time.perf_counter()
+        header, result = self._fold(waiting, ceiling)
+        folded = time.perf_counter()
+        position = self._advance(header, result)
+        await self._commit(header, result, position)
+        self.holdings.mailbox.first_at = 0.0  # what waits by now has waited long enough
+        self._position = position
+        self._measure(header, result, folded - started, time.perf_counter() - folded)
+
+    def _fold(self, waiting: Sequence[Record], ceiling: int) -> tuple[Header, Result]:
+        folder, mailbox = self.holdings.folder, self.holdings.mailbox
+        now, size, taken = self._position.now, 0, 0
+        deadline = time.perf_counter() + self._limits.fold_seconds
+        for record in waiting:
+            now = log_time(now, record.timestamp, ceiling)
+            try:
+                size += folder.fold(record, now)
+            except Exception as error:
+                raise Halted(
+                    f"{record.topic}-{record.partition}@{record.offset}: {error!r}"
+                ) from error
+            taken += 1
+            if size >= self._limits.batch_bytes:
+                break
+            if not taken % _LOOK_EVERY and time.perf_counter() > deadline:
+                break
+        ranges = advance(mailbox.lanes, waiting[:taken])
+        seen = self._seen()
+        header = Header(
+            partition=self.holdings.number,
+            batch=self._position.batch + 1,
+            now=closing_time(now, ceiling, seen),
+            ranges=ranges,
+            caught_up=seen is not None,
+        )
+        try:
+            return header, folder.seal(header)
+        except Exception as error:
+            raise Halted(f"end of batch {header.batch}, {ranges}: {error!r}") from error
+
+    def _advance(self, header: Header, result: Result) -> Position:
+        ends = {each.topic: each.end for each in header.ranges}
+        return Position(
+            batch=header.batch,
+            now=header.now,
+            next={lane.topic: lane.next for lane in self.holdings.mailbox.lanes} | ends,
+            ids=self.holdings.ids,
+            note=result.note,
+        )
+
+    async def _commit(self, header: Header, result: Result, position: Position) -> None:
+        number, changelog = self.holdings.number, self._config.changelog
+        encoded = position.encode()
+        sent = self._clock.wall()
+        receipt = await self.holdings.transactions.commit(
+            self._records(result, encoded), number, header.now
+        )
+        appended = receipt.appended((changelog, number))
+        if appended is not None:
+            self._clock.check(sent, appended, self._clock.wall())
+        after = receipt.next_offset((changelog, number))
+        self.holdings.store.write(result.changes, result.due, encoded, after)
+
+    def _records(self, result: Result, position: bytes) -> Iterator[Output]:
+        yield from result.outputs
+        changelog = self._config.changelog
+        for key, value in result.changes.items():
+            yield Output(changelog, STATE + key, value)
+        yield Output(changelog, POSITION, position)
+
+    def _measure(self, header: Header, result: Result, fold: float, commit: float) -> None:
+        metrics = self._metrics
+        count = sum(each.records for each in header.ranges)
+        metrics.batches += 1
+        metrics.clock_batches += not count
+        metrics.records += count
+        metrics.outputs += len(result.outputs)
+        metrics.last_batch_records = count
+        metrics.fold_seconds += fold
+        metrics.commit_seconds += commit
+        metrics.last_commit_seconds = commit
+        metrics.lag = self.holdings.mailbox.lag()
+        metrics.log_time = header.now

@@ -1,0 +1,45 @@
+"""The members of Faust that are used although they are not public; a start-up check guards them.
+
+Everything else of the host comes through public doors: the URL scheme of the entry-point group
+`faust.transports`, the class attribute `Transport.Fetcher`, the setting `TableManager`, signals,
+and aiokafka's public consumer and producer.
+"""
+
+import inspect
+from typing import Any
+
+import faust
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
+
+from creditfold.engine.errors import RefusedToStart
+
+#: owner, member, its parameters, and what it is needed for
+MEMBERS: tuple[tuple[type, str, tuple[str, ...], str], ...] = (
+    (Consumer, "_new_consumer_thread", ("self",), "to use a consumer thread of our own"),
+    (
+        AIOKafkaConsumerThread,
+        "_create_worker_consumer",
+        ("self", "transport"),
+        "to read committed records only, without Faust's own transactions",
+    ),
+    (faust.App, "_fetcher", ("self",), "to start the feeder that Faust stops"),
+)
+
+
+def check() -> None:
+    """Refuse to run where a private member is missing or takes other arguments."""
+    for owner, name, parameters, purpose in MEMBERS:
+        member: Any = inspect.getattr_static(owner, name, None)
+        # mode keeps the function of its cached property under a mangled name
+        function = getattr(member, "_cached_property__get", member)
+        found = tuple(inspect.signature(function).parameters) if callable(function) else None
+        if found != parameters:
+            raise RefusedToStart(
+                f"faust-streaming {faust.__version__}: {owner.__name__}.{name} is {found}, not "
+                f"{parameters}; it is needed {purpose}. Install the pinned version."
+            )
+
+
+def feeder(app: faust.App) -> Any:
+    """Return the app's fetcher service, made by Faust from `Transport.Fetcher`."""
+    return app._fetcher

@@ -1,0 +1,148 @@
+"""Order and ranges of a batch, as laws over any records, cuts and clocks."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from creditfold.engine.batch import Lane, advance, closing_time, log_time, merge, order
+from creditfold.engine.seam import Record
+
+TOPICS = ("commands", "transfers", "invoices", "usage")
+SECOND = 1_000_000
+
+
+def record(topic, offset, timestamp):
+    return Record(topic, 0, offset, timestamp, b"k", b"v")
+
+
+@st.composite
+def backlogs(draw):
+    """Each topic's records: strictly rising offsets with holes, times in any order."""
+    topics = []
+    for topic in TOPICS:
+        offset, records = draw(st.integers(0, 5)), []
+        for timestamp in draw(st.lists(st.integers(0, 50), max_size=12)):
+            records.append(record(topic, offset, timestamp))
+            offset += draw(st.integers(1, 3))
+        topics.append(records)
+    return topics
+
+
+def lanes_of(backlog, read_at=1):
+    lanes = [Lane(topic, 0) for topic in TOPICS]
+    for lane, records in zip(lanes, backlog, strict=True):
+        lane.waiting.extend(records)
+        lane.read_at = read_at
+    return lanes
+
+
+def drain(lanes, ceiling, limits):
+    """Take batch after batch with `limits` in turn; return the order and each batch's ranges."""
+    taken, ranges = [], []
+    for limit in limits:
+        batch = order(lanes, ceiling, limit, 0)
+        taken += batch
+        ranges.append(advance(lanes, batch))
+    return taken, ranges
+
+
+everything = (False,) * len(TOPICS)
+
+
+@given(backlogs(), st.integers(0, 60))
+def test_merge_keeps_every_record_once_and_the_offsets_of_a_topic_in_order(backlog, ceiling):
+    merged = merge(backlog, everything, ceiling, 1_000)
+    for topic, records in zip(TOPICS, backlog, strict=True):
+        assert records == [r for r in merged if r.topic == topic]
+    assert sum(map(len, backlog)) == len(merged)
+
+
+@given(backlogs(), st.integers(0, 60))
+def test_the_earliest_head_comes_first_and_ties_go_by_rank(backlog, ceiling):
+    rest = [list(records) for records in backlog]
+    for taken in merge(backlog, everything, ceiling, 1_000):
+        heads = [(min(r[0].timestamp, ceiling), rank) for rank, r in enumerate(rest) if r]
+        _, rank = min(heads)
+        assert rest[rank].pop(0) == taken
+
+
+@given(backlogs(), st.integers(0, 60), st.lists(st.integers(1, 9), min_size=60, max_size=60))
+def test_the_order_does_not_depend_on_where_batches_are_cut(backlog, ceiling, limits):
+    whole = merge(backlog, everything, ceiling, 1_000)
+    cut, _ = drain(lanes_of(backlog), ceiling, limits)
+    assert whole == cut
+
+
+@given(backlogs(), st.integers(0, 60), st.integers(0, 60), st.integers(1, 40), st.booleans())
+def test_a_replay_by_the_header_repeats_the_order(backlog, wall, running, limit, caught_up):
+    """The header's `now` in the place of the ceiling gives the same order for the same ranges."""
+    ceiling = max(wall, running)
+    lanes = lanes_of(backlog)
+    batch = order(lanes, ceiling, limit, 0)
+    ranges = {r.topic: r for r in advance(lanes, batch)}
+    now = running
+    for each in batch:
+        now = log_time(now, each.timestamp, ceiling)
+    now = closing_time(now, ceiling, wall if caught_up else None)
+    again = [
+        [r for r in records if topic in ranges and r.offset < ranges[topic].end]
+        for topic, records in zip(TOPICS, backlog, strict=True)
+    ]
+    assert batch == merge(again, everything, now, 1_000)
+    assert now <= ceiling
+
+
+@given(backlogs(), st.lists(st.integers(1, 9), min_size=60, max_size=60))
+def test_ranges_join_and_count_every_record(backlog, limits):
+    _, batches = drain(lanes_of(backlog), 100, limits)
+    for topic, records in zip(TOPICS, backlog, strict=True):
+        ranges = [r for batch in batches for r in batch if r.topic == topic]
+        ends = [0, *(r.end for r in ranges)]
+        assert ends[:-1] == [r.start for r in ranges]
+        assert len(records) == sum(r.records for r in ranges)
+        assert all(r.records for r in ranges)
+        assert (records[-1].offset + 1 if records else 0) == ends[-1]
+
+
+def test_an_empty_lane_with_unread_records_holds_the_others_back():
+    lanes = lanes_of([[], [], [], [record("usage", 0, 5)]])
+    lanes[0].read_at = 0
+    assert [] == order(lanes, 100, 10, 0)
+    lanes[0].read_at = 1
+    assert lanes[3].waiting[0] == order(lanes, 100, 10, 0)[0]
+
+
+def test_a_lane_that_runs_dry_ends_the_batch_if_more_is_unread():
+    commands = [record("commands", i, i) for i in range(3)]
+    usage = [record("usage", i, i * 10) for i in range(3)]
+    lanes = lanes_of([commands, [], [], usage])
+    lanes[0].read_at = 0
+    taken = order(lanes, 100, 10, 0)
+    assert [commands[0], usage[0], commands[1], commands[2]] == taken
+
+
+def test_what_was_read_up_long_ago_has_to_be_read_up_again():
+    """After a freeze, "nothing more" is old news."""
+    lanes = lanes_of([[], [], [], [record("usage", 0, 5)]], read_at=10 * SECOND)
+    assert order(lanes, 100 * SECOND, 10, 9 * SECOND)
+    assert [] == order(lanes, 100 * SECOND, 10, 11 * SECOND)
+
+
+def test_a_cap_is_a_cap():
+    lanes = lanes_of([[record("commands", i, i) for i in range(50)], [], [], []])
+    assert 7 == len(order(lanes, 100, 7, 0))
+
+
+@given(st.integers(0, 100), st.lists(st.integers(0, 200)), st.integers(0, 100))
+def test_log_time_never_goes_back_nor_above_the_ceiling(running, stamps, wall):
+    ceiling, times = max(wall, running), [running]
+    for stamp in stamps:
+        times.append(log_time(times[-1], stamp, ceiling))
+    assert sorted(times) == times
+    assert times[-1] <= ceiling
+
+
+def test_the_wall_clock_moves_the_log_only_when_all_is_read():
+    assert 50 == closing_time(50, 90, None)
+    assert 80 == closing_time(50, 90, 80)
+    assert 90 == closing_time(50, 90, 95)
+    assert 50 == closing_time(50, 90, 40)

@@ -1,0 +1,115 @@
+"""A transaction ends only after every record in it is known to have been accepted."""
+
+import asyncio
+
+import pytest
+from aiokafka.errors import KafkaError, NotLeaderForPartitionError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata, TopicPartition
+
+from creditfold.engine.errors import EngineError, Fenced
+from creditfold.engine.seam import Output
+from creditfold.engine.transaction import Transactions
+
+
+class Producer:
+    """Stands in for aiokafka's producer where a real broker would need bad luck."""
+
+    def __init__(self, batch_size=1_000, failing=(), end=None):
+        self.calls, self.sent = [], []
+        self._batch_size, self._failing, self._end = batch_size, failing, end
+
+    async def begin_transaction(self):
+        self.calls.append("begin")
+
+    def create_batch(self):
+        return BatchBuilder(self._batch_size, 0, is_transactional=True)
+
+    async def send_batch(self, batch, topic, *, partition):
+        future = asyncio.get_running_loop().create_future()
+        if topic in self._failing:
+            future.set_exception(NotLeaderForPartitionError())
+        else:
+            offset = 100 * len(self.sent)
+            tp = TopicPartition(topic, partition)
+            future.set_result(RecordMetadata(topic, partition, tp, offset, 5_000, 1, 0))
+        self.sent.append((topic, partition, batch.record_count()))
+        return future
+
+    async def commit_transaction(self):
+        self.calls.append("commit")
+        if self._end:
+            raise self._end
+
+    async def abort_transaction(self):
+        self.calls.append("abort")
+
+
+def commit(producer, outputs):
+    async def scenario():
+        transactions = Transactions("localhost:1", "app-1", 10, 1_000)
+        transactions._producer._closed = True  # the real one is never started
+        transactions._producer = producer
+        return await transactions.commit(outputs, 1, 7_000_000)
+
+    return asyncio.run(scenario())
+
+
+def outputs(*topics, size=10):
+    return [Output(topic, b"k", b"v" * size) for topic in topics]
+
+
+def test_a_failed_send_is_not_committed_even_if_it_was_not_the_last():
+    """aiokafka's commit alone would have ended the transaction without these records."""
+    producer = Producer(failing=("ledger",))
+    with pytest.raises(EngineError, match="NotLeaderForPartition"):
+        commit(producer, outputs("ledger", "revenue", "changelog"))
+    assert ["begin", "abort"] == producer.calls
+    assert 3 == len(producer.sent)
+
+
+def test_a_commit_follows_all_sends():
+    producer = Producer()
+    receipt = commit(producer, outputs("ledger", "changelog", "ledger", "changelog"))
+    assert ["begin", "commit"] == producer.calls
+    assert [("ledger", 1, 2), ("changelog", 1, 2)] == producer.sent
+    assert 102 == receipt.next_offset(("changelog", 1))
+    assert 5_000_000 == receipt.appended(("changelog", 1))
+
+
+def test_outputs_beyond_a_record_batch_go_into_the_next():
+    producer = Producer(batch_size=500)
+    receipt = commit(producer, outputs("ledger", "ledger", "ledger", "changelog", size=300))
+    assert 3 == sum(topic == "ledger" for topic, _, _ in producer.sent)
+    assert 301 == receipt.next_offset(("changelog", 1))
+
+
+def test_an_output_may_go_to_another_partition():
+    producer = Producer()
+    commit(producer, [Output("transfers", b"k", b"v", partition=3), *outputs("changelog")])
+    assert [("transfers", 3, 1), ("changelog", 1, 1)] == producer.sent
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"), [(ProducerFenced(), Fenced), (KafkaError(), EngineError)]
+)
+def test_a_failed_end_is_never_taken_for_a_commit(error, raised):
+    with pytest.raises(raised):
+        commit(Producer(end=error), outputs("changelog"))
+
+
+def test_headers_and_times_are_kept():
+    built = []
+
+    class Recording(Producer):
+        async def send_batch(self, batch, topic, *, partition):
+            built.append(batch)
+            return await super().send_batch(batch, topic, partition=partition)
+
+    own = Output("changelog", b"k", b"v", headers=(("a", b"1"),), timestamp=3_000_000)
+    commit(Recording(), [own])
+    from aiokafka.record.memory_records import MemoryRecords
+
+    (record,) = MemoryRecords(bytes(built[0]._build())).next_batch()
+    assert 3_000 == record.timestamp
+    assert [("a", b"1")] == list(record.headers)
