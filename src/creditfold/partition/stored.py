@@ -1,0 +1,107 @@
+"""The state over bytes that are committed elsewhere, with what has changed since on top of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from creditfold.core.state import ACCOUNT, Account, Key
+from creditfold.partition.codec import decode_key, decode_record, encode_key, encode_record
+from creditfold.partition.store import DueQueue
+
+_CACHED_MAX = 200_000
+
+
+class Reader(Protocol):
+    """Committed state as ordered bytes."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value under the key."""
+
+    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with the prefix, and their values, in order."""
+
+
+class DueChange(NamedTuple):
+    """When a customer next falls due, before and after; None: never."""
+
+    customer: str
+    before: int | None
+    after: int | None
+
+
+class StoredState:
+    """A store whose changes are visible at once, and durable once their owner has written them."""
+
+    def __init__(self, reader: Reader, due: Iterable[tuple[int, str]]) -> None:
+        self._reader = reader
+        self._pending: dict[Key, Any] = {}
+        self._cache: dict[Key, Any] = {}
+        self._due_before: dict[str, int | None] = {}
+        self._due = DueQueue(self, due)
+
+    def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
+        """The record under the key, or None."""
+        if key in self._pending:
+            return self._pending[key]
+        if key in self._cache:
+            return self._cache[key]
+        data = self._reader.get(encode_key(key))
+        record = None if data is None else decode_record(key[1], data)
+        self._cache[key] = record
+        return record
+
+    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
+        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
+        found = {
+            decode_key(key)[2]: decode_record(kind, data)
+            for key, data in self._reader.scan(encode_key((customer, kind, "")))
+        }
+        for key, record in self._pending.items():
+            if key[:2] == (customer, kind):
+                found[key[2]] = record
+        return iter(sorted((id_, record) for id_, record in found.items() if record is not None))
+
+    def apply(self, changes: Mapping[Key, Any], /) -> None:
+        """Set records; None deletes."""
+        for key, record in changes.items():
+            if key[1] == ACCOUNT:
+                known: Account | None = self.get(key)
+                before = None if known is None else known.next_due
+                if before != record.next_due:
+                    self._due_before.setdefault(key[0], before)
+                    self._due.note(key[0], record)
+        self._pending.update(changes)
+
+    def next_due(self) -> tuple[int, str] | None:
+        """The earliest (instant, customer) that falls due."""
+        return self._due.first()
+
+    def accounts(self) -> Iterator[str]:
+        """All customers, in the order of their UTF-8 bytes."""
+        stored = self._reader.scan(f"{ACCOUNT}\0".encode())
+        customers = {decode_key(key)[0] for key, _ in stored}
+        customers.update(customer for customer, kind, _ in self._pending if kind == ACCOUNT)
+        return iter(sorted(customers))
+
+    def changes(self) -> dict[bytes, bytes | None]:
+        """What has changed since the last `written`, as bytes; None deletes."""
+        return {
+            encode_key(key): None if record is None else encode_record(record)
+            for key, record in self._pending.items()
+        }
+
+    def due_changes(self) -> list[DueChange]:
+        """Which customers' next due instants have changed since then."""
+        return [
+            DueChange(customer, before, self.get((customer, ACCOUNT, "")).next_due)
+            for customer, before in self._due_before.items()
+        ]
+
+    def written(self) -> None:
+        """The changes are the reader's from here on."""
+        if len(self._cache) > _CACHED_MAX:
+            self._cache.clear()
+        self._cache.update(self._pending)
+        self._pending = {}
+        self._due_before = {}
