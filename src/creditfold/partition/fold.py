@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import tzdata  # type: ignore[import-untyped]  # it has no stubs, and one constant is read
 from msgspec import Struct
@@ -42,6 +43,13 @@ class Sealed(Struct, frozen=True):
     out: str
 
 
+class Taken(NamedTuple):
+    """What a record led to: how many bytes it sends, and whether it is a dead letter."""
+
+    size: int
+    dead_letter: bool
+
+
 class PartitionFold:
     """Takes records in their order, then seals a batch. Where it is cut changes no entry.
 
@@ -62,16 +70,18 @@ class PartitionFold:
         """The catalog as the last record left it."""
         return self._catalog
 
-    def take(self, record: Record, now: int) -> int:
-        """Fold a record at the log's time `now`; how many bytes that sends."""
+    def take(self, record: Record, now: int) -> Taken:
+        """Fold a record at the log's time `now`."""
         begun = len(self._outputs)
+        letter = False
         try:
             envelope = read_record(record.key, record.value, record.headers)
         except Undecodable as error:
             self._dead_letter(record, error, now)
+            letter = True
         else:
             self._fact(decode(envelope, now, record.topic), record, now)
-        return sum(len(output.value) for output in self._outputs[begun:])
+        return Taken(sum(len(output.value) for output in self._outputs[begun:]), letter)
 
     def seal(
         self, batch: int, now: int, taken: Sequence[Range], due_max: int, code: Version = CODE

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from creditfold.contract.outputs import BlockBalance, Snapshot
 from creditfold.core import revenue
 from creditfold.core.catalog import Catalog
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
-from creditfold.core.state import ACCOUNT, BLOCK, TERMS, Account, Block, State, Terms
+from creditfold.core.fold import fold_due
+from creditfold.core.state import ACCOUNT, BLOCK, TERMS, Account, Block, Key, State, Terms
 from creditfold.core.times import rfc3339
 
 
@@ -36,6 +38,32 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         usable={unit: text(unit, amount) for unit, amount in sorted(account.usable.items())},
         overage={unit: text(unit, amount) for unit, amount in sorted(account.overage.items())},
     )
+
+
+def balance_at(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot | None:
+    """The balances once what is due by `at` has been folded; the state itself stays as it is."""
+    ahead = _Ahead(state)
+    while (step := fold_due(ahead, catalog, customer, at, at)) is not None:
+        ahead.changes |= step.changes
+    return snapshot(ahead, catalog, customer, at)
+
+
+class _Ahead:
+    """A state with changes on top that nobody will write."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.changes: dict[Key, Any] = {}
+
+    def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
+        """The record under the key, or None."""
+        return self.changes[key] if key in self.changes else self._state.get(key)
+
+    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
+        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
+        found = dict(self._state.scan(customer, kind))
+        found |= {key[2]: made for key, made in self.changes.items() if key[:2] == (customer, kind)}
+        return iter(sorted((id_, record) for id_, record in found.items() if record is not None))
 
 
 def _blocks(state: State, customer: str) -> Iterator[BlockBalance]:
