@@ -1,0 +1,163 @@
+"""What the engine plugs in: one folder of credit for each partition that a worker owns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from creditfold.contract.outputs import Snapshot
+from creditfold.core.entries import Outcome, Status
+from creditfold.core.state import ACCOUNT, Account
+from creditfold.engine import seam
+from creditfold.log.records import Range, Record
+from creditfold.partition.codec import decode_key, decode_record
+from creditfold.partition.fold import PartitionFold
+from creditfold.partition.snapshot import balance_at
+from creditfold.partition.stored import StoredState
+
+DUE_MAX = 2_000
+"""Due items of a batch: a midnight on which a hundred thousand blocks expire is many batches."""
+
+_ALL_DUE = (1 << 62, 1 << 30)
+
+
+class Note(msgspec.Struct, frozen=True):
+    """The folder's part of the position: the chain of headers, and how many letters of late.
+
+    `records` and `letters` count since the last multiple of `WINDOW`; they are kept with the
+    position, or a restart would start to count anew and drain a topic into the dead letters.
+    """
+
+    out: str = ""
+    records: int = 0
+    letters: int = 0
+
+
+WINDOW = 1_000
+"""Records over which the share of dead letters is looked at."""
+
+
+class TooManyDeadLettersError(Exception):
+    """The partition halts: a bad deployment would otherwise turn the whole topic into letters."""
+
+
+class Tally:
+    """What the outcomes of a worker were, for whoever measures it."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.letters: Counter[str] = Counter()
+
+    def count(self, outcomes: Iterable[Outcome]) -> None:
+        """Count outcomes by status and code."""
+        for outcome in outcomes:
+            self.outcomes[outcome.status, outcome.code or ""] += 1
+            if outcome.status is Status.DEAD_LETTER:
+                self.letters[outcome.code or ""] += 1
+
+
+class CreditFolder:
+    """Folds one partition over the engine's committed state."""
+
+    def __init__(
+        self, partition: int, reader: seam.Reader, note: Note, tally: Tally, letters_max: int
+    ) -> None:
+        due = ((instant, key.decode()) for instant, key in reader.due(*_ALL_DUE))
+        self._state = StoredState(reader, due)
+        self._fold = PartitionFold(self._state, partition, note.out)
+        self._records, self._letters = note.records, note.letters
+        self._tally = tally
+        self._letters_max = letters_max
+
+    @property
+    def held(self) -> bool:
+        """True while an import of history keeps the wall clock out."""
+        return self._fold.catalog.held
+
+    def fold(self, record: seam.Record, now: int) -> int:
+        """Fold a record at log time `now`; about how many bytes that sends."""
+        taken = self._fold.take(
+            Record(
+                record.topic,
+                record.partition,
+                record.offset,
+                record.timestamp,
+                record.key,
+                record.value,
+                tuple(record.headers),
+            ),
+            now,
+        )
+        self._look_at_letters(taken.dead_letter)
+        return taken.size
+
+    def _look_at_letters(self, dead_letter: bool) -> None:
+        self._records += 1
+        if self._records % WINDOW == 0:
+            self._letters = 0
+        if dead_letter:
+            self._letters += 1
+            if self._letters > self._letters_max:
+                raise TooManyDeadLettersError(
+                    f"more than {self._letters_max} of {WINDOW} records cannot be read: look at "
+                    "them with `creditfold dead-letters list`, mend the producer, then start the "
+                    "worker with a higher --dead-letters-max"
+                )
+
+    def seal(self, header: seam.Header) -> seam.Result:
+        """Fold what is due by `header.now`, and end the batch."""
+        taken = tuple(Range(*each) for each in header.ranges)
+        sealed = self._fold.seal(header.batch, header.now, taken, DUE_MAX)
+        self._tally.count(sealed.outcomes)
+        result = seam.Result(
+            outputs=tuple(seam.Output(*output) for output in sealed.outputs),
+            changes=self._state.changes(),
+            due=tuple(self._due_changes()),
+            note=msgspec.json.encode(Note(sealed.out, self._records % WINDOW, self._letters)),
+        )
+        # What the engine cannot commit ends the process, so from here on it is the state.
+        self._state.written()
+        return result
+
+    def _due_changes(self) -> Iterator[seam.DueChange]:
+        for customer, before, after in self._state.due_changes():
+            key = customer.encode()
+            if before is not None:
+                yield seam.DueChange(before, key, add=False)
+            if after is not None:
+                yield seam.DueChange(after, key, add=True)
+
+    def due_at(self) -> int | None:
+        """When the clock next has something to do, in microseconds."""
+        first = self._state.next_due()
+        return None if first is None else first[0]
+
+    def balance(self, customer: str, at: int) -> Snapshot | None:
+        """The customer's balances as of an instant, or None where it is not known."""
+        return balance_at(self._state, self._fold.catalog, customer, at)
+
+
+class CreditFolding:
+    """Makes the folders of a worker and keeps them at hand for its HTTP service."""
+
+    def __init__(self, letters_max: int = 100) -> None:
+        self.tally = Tally()
+        self.folders: dict[int, CreditFolder] = {}
+        self._letters_max = letters_max
+
+    def folder(self, partition: int, reader: seam.Reader, note: bytes | None) -> CreditFolder:
+        """A folder of the partition; `note` is from its last batch."""
+        read = Note() if note is None else msgspec.json.decode(note, type=Note)
+        folder = CreditFolder(partition, reader, read, self.tally, self._letters_max)
+        self.folders[partition] = folder
+        return folder
+
+    def due_of(self, key: bytes, value: bytes) -> Iterable[tuple[int, bytes]]:
+        """When the customer whose account this is next falls due."""
+        customer, kind, _ = decode_key(key)
+        if kind == ACCOUNT:
+            account: Account = decode_record(ACCOUNT, value)
+            if account.next_due is not None:
+                yield account.next_due, customer.encode()
