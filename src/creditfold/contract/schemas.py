@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 and golden examples, generated from the models and committed."""
+"""JSON Schema 2020-12, golden examples and AsyncAPI, generated from the models and committed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from creditfold.contract import asyncapi
 from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import JSON, NAME_BYTES_MAX, SPEC_VERSION
 from creditfold.contract.examples import examples
@@ -29,6 +30,7 @@ def generate() -> dict[str, str]:
         files[f"{name}.json"] = _text(_schema(name, model, written=type_ in OUTPUTS))
     for type_, name, event in examples():
         files[f"examples/{short(type_)}/{name}.json"] = _text(event)
+    files[asyncapi.FILE] = asyncapi.generate()
     return files
 
 
