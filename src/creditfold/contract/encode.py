@@ -10,7 +10,7 @@ import msgspec
 from pydantic import BaseModel
 
 from creditfold.contract import outputs
-from creditfold.contract.envelope import JSON, SPEC_VERSION
+from creditfold.contract.envelope import JSON, NAME_BYTES_MAX, SPEC_VERSION
 from creditfold.contract.topics import (
     DEAD_LETTERS,
     LEDGER,
@@ -58,14 +58,16 @@ def outcome_record(outcome: Outcome) -> Output:
     """The ledger's record of an outcome.
 
     An applied outcome has its own id; a refusal, a duplicate and a dead letter are about an input
-    that may come again, so their ids say what they are.
+    that may come again, so their ids say what they are. A catalog fact goes to every partition
+    and is answered on each: the id says on which.
     """
-    id_ = outcome.outcome
+    id_, cause = outcome.outcome, outcome.cause
     if outcome.status is Status.DEAD_LETTER:
-        cause = outcome.cause
         id_ = coordinates(cause.topic or "", cause.partition or 0, cause.offset or 0)
     elif outcome.status is not Status.APPLIED:
         id_ = f"{id_}.{outcome.status.value}"
+    elif outcome.customer is None:
+        id_ = f"{id_}.{cause.partition}"
     time = outcome.effective_at or outcome.recorded_at
     return _record(LEDGER.name, _OUTCOME, id_, time, outcome.customer or None, canonical(outcome))
 
@@ -109,10 +111,13 @@ def coordinates(topic: str, partition: int, offset: int) -> str:
 
 
 def dead_letter_record(letter: outputs.DeadLetter, key: bytes | None) -> Output:
-    """The record of a dead letter, under the original's key where that could be one."""
+    """The record of a dead letter, under the original's key where that could be one.
+
+    A longer key is no customer id; the letter holds it, and its record has none.
+    """
     id_ = coordinates(letter.topic, letter.partition, letter.offset)
     record = _record(DEAD_LETTERS.name, _DEAD_LETTER, id_, letter.recorded_at, None, _plain(letter))
-    return record._replace(key=key if key and len(key) <= KEY_BYTES_MAX else None)
+    return record._replace(key=key if key and len(key) <= NAME_BYTES_MAX else None)
 
 
 def snapshot_line(customer: str, snapshot: outputs.Snapshot) -> bytes:
@@ -147,7 +152,3 @@ def _data(model: BaseModel) -> dict[str, Any]:
 
 def _plain(model: BaseModel) -> bytes:
     return canonical(_data(model))
-
-
-KEY_BYTES_MAX = 255
-"""A longer key is no customer id; the letter holds it, its record has none."""

@@ -67,16 +67,20 @@ def _settle(
     draft.begin_entry()
     rest = line.amount
     for product, posted in sorted(accrued.items()):
+        operands: dict[str, str | int] = {"accrued": posted, "billed": rest}
         billed = min(rest, posted)
         rest -= billed
-        for debit, part in ((Account.RECEIVABLE, billed), (Account.OVERAGE, posted - billed)):
+        for debit, part, formula in (
+            (Account.RECEIVABLE, billed, "min(accrued,billed)"),
+            (Account.OVERAGE, posted - billed, "max(0,accrued-billed)"),
+        ):
             draft.post(
                 BILL_ARREARS,
                 debit,
                 Account.UNBILLED,
                 part,
                 body.currency,
-                {"f": "min(accrued,billed)", "accrued": posted, "billed": line.amount},
+                {"f": formula, **operands},
                 product=product,
                 invoice=body.invoice,
             )

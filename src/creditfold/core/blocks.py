@@ -141,7 +141,7 @@ def _issue(draft: Draft, block_id: str, terms: Terms) -> None:
 
 
 def activate(draft: Draft, block_id: str) -> None:
-    """All of the block becomes available: its `effective_at` has come, or usage from then on."""
+    """The block's `effective_at` has come: what usage has not drawn already becomes available."""
     terms = _terms(draft, block_id)
     draft.unschedule(Phase.ACTIVATION, block_id)
     draft.move(block_id, terms, Place.ISSUED, Place.AVAILABLE, draft.edit_block(block_id).issued)
@@ -164,6 +164,7 @@ def exhaust(draft: Draft, blocks: set[str]) -> None:
     wallet: Wallet = draft.get(WALLET)
     draft.put(WALLET, "", Wallet(wallet.order, tuple(b for b in wallet.blocks if b not in blocks)))
     for block_id in blocks:
+        draft.unschedule(Phase.ACTIVATION, block_id)
         draft.unschedule(Phase.EXPIRY, block_id)
 
 

@@ -50,9 +50,10 @@ class CardVersions(Struct, frozen=True):
 
 
 class PolicyVersion(Struct, frozen=True):
-    """A published policy, resolved against the version before it."""
+    """A published policy resolved against the one before it, and when the log learned of it."""
 
     version: int
+    recorded_at: int
     effective_from: int
     policy: Policy
     published: PolicyPublished
@@ -123,9 +124,16 @@ class Catalog:
         declared = self.units.get(unit)
         return declared.exponent if declared else CURRENCY_EXPONENT.get(unit)
 
-    def policy(self, time: int) -> tuple[Policy, str]:
-        """The policy in force for a fact of this time, and its hash."""
-        version = in_force(self.policies, time)
+    def policy(self, time: int, known_before: int | None = None) -> tuple[Policy, str]:
+        """The policy in force for a fact of this time, and its hash.
+
+        What falls due is judged by the policies that were recorded before its instant, so that it
+        does not matter how long after it the clock comes round to it.
+        """
+        versions = self.policies
+        if known_before is not None:
+            versions = tuple(v for v in versions if v.recorded_at < known_before)
+        version = in_force(versions, time)
         return (version.policy, version.hash) if version else (self.initial, self._initial_hash)
 
     def prices(

@@ -49,7 +49,15 @@ class Draft:
     """
 
     def __init__(
-        self, state: State, catalog: Catalog, customer: str, outcome: str, time: int, now: int
+        self,
+        state: State,
+        catalog: Catalog,
+        customer: str,
+        outcome: str,
+        time: int,
+        now: int,
+        *,
+        by_clock: bool = False,
     ) -> None:
         self.catalog = catalog
         self.customer = customer
@@ -64,7 +72,7 @@ class Draft:
         self._state = state
         self._journal = 0
         self.policy: Policy
-        self.policy, self._policy_hash = catalog.policy(time)
+        self.policy, self._policy_hash = catalog.policy(time, time if by_clock else None)
 
     # Records
 

@@ -76,10 +76,10 @@ def fold(state: State, catalog: Catalog, fact: Fact) -> Step:
     A duplicate names the first outcome again; a rejection says why; neither changes a record, and
     a rejected id may be sent again.
     """
-    outcome = identity(fact.customer, fact.source, fact.id)
+    outcome = identity(fact.customer, fact.source, fact.id, rfc3339(fact.time))
     if isinstance(fact.body, Malformed):
         return _refused(fact, outcome, Rejection(fact.body.code, fact.body.detail))
-    seen: Seen | None = state.get((fact.customer, SEEN, outcome))
+    seen: Seen | None = state.get((fact.customer, SEEN, _seen_key(fact)))
     if seen is not None and (seen.until is None or fact.recorded_at <= seen.until):
         if seen.content == fact.content[:CONTENT_BYTES]:
             return Step(_answer(fact, outcome, Status.DUPLICATE))
@@ -103,6 +103,10 @@ def fold(state: State, catalog: Catalog, fact: Fact) -> Step:
     return _fold_customer(state, catalog, fact, outcome)
 
 
+def _seen_key(fact: Fact) -> str:
+    return f"{fact.source}\0{fact.id}"
+
+
 def _fold_catalog(catalog: Catalog, fact: Fact, outcome: str) -> Step:
     body = fact.body
     assert isinstance(body, CatalogBody)
@@ -119,7 +123,7 @@ def _fold_catalog(catalog: Catalog, fact: Fact, outcome: str) -> Step:
         answer,
         changes={
             key: record,
-            ("", SEEN, outcome): seen,
+            ("", SEEN, _seen_key(fact)): seen,
             ("", CHAIN, ""): Chain(answer.seq, answer.hash),
         },
         catalog_changed=True,
@@ -146,7 +150,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     refusal = _known(account, fact, body) or _apply(draft, body, fact)
     if refusal is not None:
         return _refused(fact, outcome, refusal)
-    draft.put(SEEN, outcome, Seen(fact.content[:CONTENT_BYTES], until))
+    draft.put(SEEN, _seen_key(fact), Seen(fact.content[:CONTENT_BYTES], until))
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
 
 
@@ -204,7 +208,7 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     at = rfc3339(instant)
     what = Phase(phase).name.lower()
     outcome = identity(customer, "clock", at, what, subject)
-    draft = Draft(state, catalog, customer, outcome, instant, now)
+    draft = Draft(state, catalog, customer, outcome, instant, now, by_clock=True)
     draft.unschedule(phase, subject)
     match phase:
         case Phase.EXPIRY:

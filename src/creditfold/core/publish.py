@@ -143,5 +143,5 @@ def _policy(catalog: Catalog, body: PolicyPublished, now: int) -> Change | Rejec
         )
     before = versions[-1].policy if versions else catalog.initial
     policy = before.changed(body.keys)
-    version = PolicyVersion(body.version, body.effective_from, policy, body, policy.hash)
+    version = PolicyVersion(body.version, now, body.effective_from, policy, body, policy.hash)
     return ("", POLICY, ""), PolicyVersions((*versions, version))

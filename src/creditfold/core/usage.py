@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from creditfold.core import revenue
-from creditfold.core.blocks import activate, exhaust, steps
+from creditfold.core.blocks import exhaust, steps
 from creditfold.core.catalog import Price
 from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Notice, Overage, Owed, Place
@@ -29,9 +29,13 @@ class Rest(Struct):
     amount: int
     owed: Owed | None = None
 
+    def in_unit(self, price: Price) -> int:
+        """The rest in another unit: the one place where a usage's cost is rounded."""
+        return half_even(price.amount * self.amount, self.price.amount)
+
     def move_to(self, price: Price) -> None:
         """Restate the rest in another unit."""
-        amount = half_even(price.amount * self.amount, self.price.amount)
+        amount = self.in_unit(price)
         self.owed = Owed(
             cost=decimal(price.amount, price.exponent),
             quantity=decimal(amount, price.exponent),
@@ -106,6 +110,8 @@ def _draw(
         if rest is None:
             rest = Rest(prices[terms.unit], prices[terms.unit].amount)
         elif rest.price.unit != terms.unit:
+            if not rest.in_unit(prices[terms.unit]):
+                continue  # too small a rest for this unit: it stays owed in the other
             rest.move_to(prices[terms.unit])
         if _draw_block(draft, block_id, terms, usage, rest):
             exhausted.add(block_id)
@@ -151,35 +157,32 @@ def _covers(
 def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, rest: Rest) -> bool:
     """Pay what the block can of the rest; whether nothing is left in it that usage could draw.
 
-    Usage may come ahead of the log's clock by minutes, or behind it within the window: a block
-    whose interval contains the event time is then activated, or reopened, for it.
+    Usage may come ahead of the log's clock by minutes, or behind it within the window: of a
+    block whose interval contains the event time, what it draws is activated or reopened for it.
     """
-    if not rest.amount:
-        return False
     block = draft.edit_block(block_id)
-    if block.issued:
-        activate(draft, block_id)
-    part = min(rest.amount, block.available + block.expired)
-    if not part:
-        return True
-    reopened = block.available < part
-    assert not (reopened and block.available), f"block {block_id} is expired and available at once"
-    if reopened:
-        draft.move(block_id, terms, Place.EXPIRED, Place.AVAILABLE, part)
-    draft.move(
-        block_id,
-        terms,
-        Place.AVAILABLE,
-        Place.DRAWN,
-        part,
-        usage=usage,
-        rate=rest.price.rate,
-        owed=rest.owed,
-    )
-    rest.amount -= part
-    rest.owed = None
-    revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=reopened)
-    return not (block.available or block.expired)
+    left = block.available + block.issued + block.expired
+    part = min(rest.amount, left)
+    if part:
+        asleep = Place.ISSUED if block.issued else Place.EXPIRED if block.expired else None
+        if asleep is not None:
+            assert not block.available, f"block {block_id} is {asleep} and available at once"
+            draft.move(block_id, terms, asleep, Place.AVAILABLE, part)
+        draft.move(
+            block_id,
+            terms,
+            Place.AVAILABLE,
+            Place.DRAWN,
+            part,
+            usage=usage,
+            rate=rest.price.rate,
+            owed=rest.owed,
+        )
+        rest.amount -= part
+        rest.owed = None
+        reopened = asleep is Place.EXPIRED
+        revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=reopened)
+    return part == left
 
 
 def _overage(

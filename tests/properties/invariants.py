@@ -1,0 +1,292 @@
+"""The invariants of revenue.md 3, each a function over output records alone.
+
+None imports creditfold or knows the fold's state: what they see is what an auditor sees. Each
+raises AssertionError with the record that breaks it. `check_all` runs them, proofs and the chain.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+from properties.chain import chain_is_unbroken
+from properties.events import Event, balances, instant
+from properties.proofs import i29_every_proof_recomputes
+from properties.records import Records
+
+CHART = {"1000", "1100", "1150", "2000", "2200", "4000", "4010", "4030", "4050"}
+
+
+def i01_every_entry_balances(records: Records) -> None:
+    """Two-sided lines balance by their shape: each amount is a positive integer of the chart."""
+    lines: dict[str, list[int]] = {}
+    for line in records.postings:
+        assert type(line["amount"]) is int, line
+        assert line["amount"] > 0, line
+        assert line["debit"] != line["credit"], line
+        assert {line["debit"], line["credit"]} <= CHART, line
+        lines.setdefault(line["entry"], []).append(line["line"])
+    for entry, numbers in lines.items():
+        assert list(range(1, len(numbers) + 1)) == numbers, (entry, numbers)
+
+
+def i03_all_of_a_block_is_in_its_places(records: Records) -> None:
+    """Q = issued + available + drawn + expired, no place below zero, after every outcome."""
+    for step, lots, touched in records.replay():
+        for key in touched:
+            lot = lots[key]
+            assert all(part >= 0 for part in lot.places.values()), (lot, step.outcome)
+            assert lot.quantity == sum(lot.places.values()), (lot, step.outcome)
+
+
+def i04_balances_are_the_sum_of_the_blocks(records: Records) -> None:
+    """What an outcome says is usable is what the entries leave available."""
+    unit: dict[tuple[str, str], str] = {}
+    for step, lots, _ in records.replay():
+        customer = step.outcome.get("customer")
+        for entry in step.entries:
+            unit[customer, entry["block"]] = entry["unit"]
+        if customer is None or "balances" not in step.outcome:
+            continue
+        usable: dict[str, Fraction] = {}
+        for key, lot in lots.items():
+            if key[0] == customer and key in unit and lot.places["available"]:
+                usable[unit[key]] = usable.get(unit[key], Fraction(0)) + lot.places["available"]
+        stated = {u: Fraction(n) for u, n in step.outcome["balances"].items() if Fraction(n)}
+        assert usable == stated, step.outcome
+
+
+def i05_one_net_position_per_block(records: Records) -> None:
+    """-bal(2000) = max(0, funded-recognised), bal(1150) = max(0, recognised-funded), always."""
+    for step, lots, touched in records.replay():
+        for key in touched:
+            lot = lots[key]
+            unbilled = max(0, lot.recognised - lot.funded)
+            assert lot.carrying == -lot.accounts["2000"], (lot, step.outcome)
+            assert unbilled == lot.accounts["1150"], (lot, step.outcome)
+
+
+def i06_account_2000_is_the_sum_of_carrying_values(records: Records) -> None:
+    """The control account ties out to the unit ledger: per block, per customer and in total."""
+    by_customer: Counter[str] = Counter()
+    for (customer, _), lot in records.lots().items():
+        assert lot.carrying == -lot.accounts["2000"], lot
+        by_customer[customer] += lot.carrying
+    booked: Counter[str] = Counter()
+    for (customer, _, account), amount in balances(records.postings).items():
+        if account == "2000":
+            booked[customer] -= amount
+    for customer in by_customer.keys() | booked.keys():
+        assert by_customer[customer] == booked[customer], customer
+    assert by_customer.total() == booked.total()
+
+
+def i07_nothing_of_a_price_is_lost(records: Records) -> None:
+    """Over its life, what funded a block is usage + breakage + carrying, less what is unbilled."""
+    for lot in records.lots().values():
+        usage, breakage = -lot.accounts["4000"], -lot.accounts["4050"]
+        carrying, unbilled = -lot.accounts["2000"], lot.accounts["1150"]
+        assert lot.funded == usage + breakage + carrying - unbilled, lot
+        if lot.quantity and lot.funded == lot.value:
+            assert lot.value == usage + breakage + carrying, lot
+
+
+def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
+    """1150 outside of blocks = overage accrued from the unit ledger - billed, never below zero."""
+    exact: dict[tuple[str, str, str], Fraction] = {}
+    accrued: Counter[tuple[str, str]] = Counter()
+    billed: Counter[tuple[str, str]] = Counter()
+    booked: Counter[tuple[str, str]] = Counter()
+    for step in records.steps():
+        customer = step.outcome.get("customer", "")
+        for over in step.outcome.get("overage", []):
+            if "unit" not in over:
+                continue
+            scale = 10 ** {"JPY": 0, "KWD": 3}.get(over["unit"], 2)
+            key = (customer, over["unit"], over["meter"])
+            before = exact.get(key, Fraction(0))
+            exact[key] = before + Fraction(over["amount"]) * scale
+            accrued[customer, over["unit"]] += round(exact[key]) - round(before)
+        for line in step.lines:
+            owner = (customer, line["currency"])
+            if "block" not in line and "1150" in (line["debit"], line["credit"]):
+                sign = 1 if line["debit"] == "1150" else -1
+                booked[owner] += sign * line["amount"]
+                billed[owner] += line["amount"] if sign < 0 else 0
+        for owner in [key for key in accrued if key[0] == customer]:
+            figures = (accrued[owner], billed[owner], booked[owner])
+            assert figures[0] - figures[1] == figures[2] >= 0, (owner, figures, step.outcome)
+
+
+def i11_usage_revenue_depends_on_what_is_drawn_alone(records: Records) -> None:
+    """Recognised usage of a block is HE(V*u/Q) for the u drawn so far, after every outcome."""
+    for step, lots, touched in records.replay():
+        for key in touched:
+            lot = lots[key]
+            assert lot.usage_revenue == -lot.accounts["4000"], (lot, step.outcome)
+
+
+def i12_never_more_than_the_price(records: Records) -> None:
+    """0 <= usage <= recognised <= V, and no block is funded above its value."""
+    for step, lots, touched in records.replay():
+        for key in touched:
+            lot = lots[key]
+            if lot.quantity:
+                recognised = -lot.accounts["4000"] - lot.accounts["4050"]
+                assert 0 <= -lot.accounts["4000"] <= recognised <= lot.value, (lot, step.outcome)
+                assert lot.funded <= lot.value, (lot, step.outcome)
+
+
+def i13_a_dead_block_carries_nothing(records: Records) -> None:
+    """Where nothing remains to be used, account 2000 holds nothing for the block."""
+    for step, lots, touched in records.replay():
+        for key in touched:
+            lot = lots[key]
+            if lot.quantity and not lot.remaining:
+                assert lot.accounts["2000"] == 0, (lot, step.outcome)
+
+
+def i14_what_remains_of_a_paid_block_is_carried(records: Records) -> None:
+    """A funded block with units left carries them, down to half a minor unit of their price."""
+    for step, lots, touched in records.replay():
+        for key in touched:
+            lot = lots[key]
+            if lot.remaining and lot.funded == lot.value and lot.accounts["2000"] == 0:
+                left = lot.value * (lot.quantity - lot.places["drawn"]) / lot.quantity
+                assert left <= Fraction(1, 2), (lot, step.outcome)
+
+
+def i15_products_share_a_draw_within_two_cents(records: Records) -> None:
+    """Products sum to the block, and each is less than two minor units from its exact share."""
+    for step, lots, touched in records.replay():
+        for key in touched:
+            lot = lots[key]
+            assert lot.earned.total() == -lot.accounts["4000"], (lot, step.outcome)
+            for product, units in lot.by_product.items():
+                exact = lot.value * Fraction(units) / lot.quantity
+                assert abs(lot.earned[product] - exact) < 2, (product, lot, step.outcome)
+
+
+def i21_every_id_is_unique(records: Records) -> None:
+    """No outcome, entry, overage or posting id is given out twice: redelivery adds no line."""
+    for ids in (
+        [o["outcome"] for o in records.applied],
+        [e["entry"] for o in records.applied for e in o.get("entries", [])],
+        [v["id"] for o in records.applied for v in o.get("overage", [])],
+        [line["posting"] for line in records.postings],
+    ):
+        twice = [id_ for id_, count in Counter(ids).items() if count > 1]
+        assert not twice, twice
+    causes = {o["outcome"] for o in records.applied}
+    orphans = [line for line in records.postings if line["cause"] not in causes]
+    assert not orphans, orphans
+
+
+def i24_every_usage_is_drawn_or_overage(records: Records) -> None:
+    """What moved to another unit is the stated share of its cost, and nothing applied vanishes."""
+    for outcome in records.applied:
+        moved: list[Event] = [
+            record
+            for record in (*outcome.get("entries", []), *outcome.get("overage", []))
+            if "owed" in record
+        ]
+        for record in moved:
+            owed = record["owed"]
+            share = Fraction(owed["from_rest"]) / Fraction(owed["from_cost"])
+            exact = Fraction(owed["cost"]) * share
+            assert abs(Fraction(owed["quantity"]) - exact) <= Fraction(1, 2), (record, outcome)
+            paid = Fraction(record["amount"] if "id" in record else record["quantity"])
+            assert paid <= Fraction(owed["quantity"]), (record, outcome)
+        if outcome["cause"].get("type", "").endswith("usage.recorded.v1"):
+            drawn = [e for e in outcome.get("entries", []) if e["to"] == "drawn"]
+            assert drawn or outcome.get("overage"), outcome
+
+
+def usage_is_conserved(records: Records, facts: list[Event], decimals: dict[str, int]) -> None:
+    """I-24 against the inputs: per usage, the drawn shares and the uncovered share sum to one.
+
+    An entry of `a` of a unit whose full cost is `c` covers a/c. Exact where one unit pays; where
+    a rest was restated in other units, within half a step of each of them.
+    """
+    applied = {
+        (o["customer"], o["cause"]["source"], o["cause"]["id"]): o
+        for o in records.applied
+        if o["cause"].get("type", "").endswith("usage.recorded.v1")
+    }
+    for fact in facts:
+        outcome = applied.pop((fact["subject"], fact["source"], fact["id"]), None)
+        if outcome is None:
+            continue
+        used = Fraction(fact["data"]["quantity"])
+        moves = [e for e in outcome.get("entries", []) if e["to"] == "drawn"]
+        over = outcome.get("overage", [])
+        covered, slack = Fraction(0), Fraction(0)
+        for record in (*moves, *over):
+            if "unit" not in record:
+                covered += Fraction(record["quantity"]) / used
+                slack += Fraction(1, 2) / used if moves else 0
+                continue
+            rated = "rate" not in record  # the product rated it: the price is in the fact
+            cost = Fraction(fact["data"]["amount"]["quantity"]) if rated else None
+            cost = used * Fraction(record["rate"]) if cost is None else cost
+            if "owed" in record:
+                assert cost == Fraction(record["owed"]["cost"]), (record, outcome)
+                slack += Fraction(1, 2 * 10 ** decimals[record["unit"]]) / cost
+            amount = Fraction(record.get("amount", record["quantity"]))
+            covered += amount / cost if cost else 1
+        assert abs(covered - 1) <= slack, (f"{covered} of the usage is accounted for", outcome)
+    assert not applied, applied
+
+
+def i25_no_draw_outside_the_interval(records: Records) -> None:
+    """What is drawn was valid at the usage's event time: effective_at <= time < expires_at."""
+    for outcome in records.applied:
+        for entry in outcome.get("entries", []):
+            if entry["to"] != "drawn":
+                continue
+            terms = records.terms[outcome["customer"], entry["block"]]
+            time = instant(outcome["effective_at"])
+            assert instant(terms["effective_at"]) <= time, (entry, outcome)
+            if terms.get("expires_at") is not None:
+                assert time < instant(terms["expires_at"]), (entry, outcome)
+
+
+def snapshots_are_the_ledger(records: Records) -> None:
+    """Each place, value and carrying value in the snapshots is what the records add up to."""
+    lots = records.lots()
+    assert records.terms.keys() == {key for key, lot in lots.items() if lot.quantity}
+    for key, block in records.terms.items():
+        lot = lots[key]
+        for place, amount in lot.places.items():
+            assert amount == Fraction(block[place]), (key, place)
+        assert lot.quantity == Fraction(block["quantity"]), key
+        assert lot.recognised == records.minor(key[0], block["recognised"]), (key, block)
+        assert lot.carrying == records.minor(key[0], block["carrying"]), (key, block)
+
+
+ALL = (
+    i21_every_id_is_unique,
+    i01_every_entry_balances,
+    i03_all_of_a_block_is_in_its_places,
+    i04_balances_are_the_sum_of_the_blocks,
+    i05_one_net_position_per_block,
+    i06_account_2000_is_the_sum_of_carrying_values,
+    i07_nothing_of_a_price_is_lost,
+    i10_unbilled_is_accrued_less_billed,
+    i11_usage_revenue_depends_on_what_is_drawn_alone,
+    i12_never_more_than_the_price,
+    i13_a_dead_block_carries_nothing,
+    i14_what_remains_of_a_paid_block_is_carried,
+    i15_products_share_a_draw_within_two_cents,
+    i24_every_usage_is_drawn_or_overage,
+    i25_no_draw_outside_the_interval,
+    i29_every_proof_recomputes,
+    snapshots_are_the_ledger,
+    chain_is_unbroken,
+)
+
+
+def check_all(records: Records) -> None:
+    """Every invariant; the first that does not hold raises."""
+    for invariant in ALL:
+        invariant(records)

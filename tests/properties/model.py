@@ -1,0 +1,355 @@
+"""A naive model of the laws: lists, fractions, a whole copy per fact. It imports no creditfold.
+
+It is slow and says each law in the shortest way that could be right. Account balances are not
+kept at all: `books.py` works them out from blocks, overage and invoices whenever it is asked.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from properties.events import HOUR, MINUTE, Event, instant
+
+MINOR = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
+LEDGER = {"USD": 10, "EUR": 10, "JPY": 7, "KWD": 10}
+AHEAD = 5 * MINUTE
+ORDER = ["priority", "expires_at", "free_before_paid", "effective_at", "id"]
+NEVER = 10**30
+
+
+class Refused(Exception):  # noqa: N818  # a refusal is an answer, not an error
+    """The fact is rejected with this code."""
+
+
+@dataclass
+class Block:
+    """One grant: where each of its units is, and what was asked for it."""
+
+    id: str
+    kind: str
+    unit: str
+    quantity: Fraction
+    value: int
+    currency: str
+    granted_at: int
+    effective_at: int
+    expires_at: int | None
+    priority: int | None
+    scope: dict[str, Any]
+    issued: Fraction = Fraction(0)
+    available: Fraction = Fraction(0)
+    drawn: Fraction = Fraction(0)
+    expired: Fraction = Fraction(0)
+    by_product: dict[str, Fraction] = field(default_factory=dict)
+    posted: dict[str, int] = field(default_factory=dict)
+
+    def covers(self, time: int) -> bool:
+        return self.effective_at <= time and (self.expires_at is None or time < self.expires_at)
+
+    @property
+    def left(self) -> Fraction:
+        """What usage inside the interval may still draw: late usage reopens expired credit."""
+        return self.issued + self.available + self.expired
+
+    @property
+    def dead(self) -> bool:
+        return self.issued + self.available == 0
+
+    def usage_revenue(self) -> int:
+        return round(self.value * self.drawn / self.quantity)
+
+    def draw(self, amount: Fraction, product: str) -> None:
+        before = self.usage_revenue()
+        # Usage ahead of the log activates what it draws, and late usage reopens it.
+        if self.available:
+            self.available -= amount
+        elif self.issued:
+            self.issued -= amount
+        else:
+            self.expired -= amount
+        assert min(self.available, self.issued, self.expired) >= 0
+        self.drawn += amount
+        self.by_product[product] = self.by_product.get(product, Fraction(0)) + amount
+        self._split(self.usage_revenue() - before)
+
+    def _split(self, minor: int) -> None:
+        """Largest remainder on what each product is owed in all and has not had."""
+        owed = {
+            product: self.value * units / self.quantity - self.posted.get(product, 0)
+            for product, units in self.by_product.items()
+        }
+
+        def largest_first() -> list[str]:
+            return sorted(owed, key=lambda product: (-owed[product], product))
+
+        def give(product: str, part: int) -> None:
+            nonlocal minor
+            self.posted[product] = self.posted.get(product, 0) + part
+            owed[product] -= part
+            minor -= part
+
+        for product in largest_first():
+            give(product, min(minor, max(0, owed[product].__floor__())))
+        while minor:
+            give(largest_first()[0], 1)
+
+
+@dataclass
+class Over:
+    """Usage that no block covered and no invoice has billed yet."""
+
+    usage: tuple[str, str]
+    meter: str
+    time: int
+    unit: str
+    amount: Fraction
+    posted: int
+    id: str = ""
+
+
+@dataclass
+class Line:
+    """An invoice line in minor units: how much of its gross is unconditional, and paid."""
+
+    line: str
+    amount: int
+    tax: int
+    sells: list[tuple[str, int]]
+    arrears: bool
+    billed: int = 0
+    booked: int = 0
+    paid: int = 0
+
+    @property
+    def gross(self) -> int:
+        return self.amount + self.tax
+
+    def booked_tax(self) -> int:
+        return round(Fraction(self.tax * self.booked, self.gross)) if self.gross else 0
+
+    def booked_net(self) -> int:
+        return self.booked - self.booked_tax()
+
+
+@dataclass
+class Invoice:
+    """An invoice: its lines, and when they become unconditional by themselves."""
+
+    currency: str
+    recognition: str
+    due_at: int | None
+    lines: list[Line]
+
+
+@dataclass
+class Customer:
+    """All that the model knows of one customer."""
+
+    id: str
+    currency: str
+    created_at: int
+    blocks: dict[str, Block] = field(default_factory=dict)
+    overage: list[Over] = field(default_factory=list)
+    accrued: dict[tuple[str, str], Fraction] = field(default_factory=dict)
+    invoices: dict[str, Invoice] = field(default_factory=dict)
+    grants_name: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def advance(self, now: int) -> None:
+        """What is due by `now` happens; a block is where its interval says it is."""
+        for block in self.blocks.values():
+            if block.expires_at is not None and block.expires_at <= now:
+                block.expired += block.issued + block.available
+                block.issued = block.available = Fraction(0)
+            elif block.effective_at <= now:
+                block.available += block.issued
+                block.issued = Fraction(0)
+        for invoice in self.invoices.values():
+            if invoice.recognition == "on_due" and invoice.due_at <= now:
+                for line in invoice.lines:
+                    line.booked = line.gross
+
+    def sold(self, block: str) -> int:
+        return sum(
+            amount
+            for invoice in self.invoices.values()
+            for line in invoice.lines
+            for name, amount in line.sells
+            if name == block
+        )
+
+    def usable(self) -> dict[str, Fraction]:
+        totals: dict[str, Fraction] = {}
+        for block in self.blocks.values():
+            totals[block.unit] = totals.get(block.unit, Fraction(0)) + block.available
+        return {unit: total for unit, total in totals.items() if total}
+
+    def owing(self) -> dict[str, Fraction]:
+        """Overage not yet billed, per unit of its price."""
+        totals: dict[str, Fraction] = {}
+        for over in self.overage:
+            totals[over.unit] = totals.get(over.unit, Fraction(0)) + over.amount
+        return {unit: total for unit, total in totals.items() if total}
+
+
+class Model:
+    """One partition. `feed` answers (status, code) and changes nothing unless applied."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.customers: dict[str, Customer] = {}
+        self.units: dict[str, Event] = {}
+        self.meters: dict[str, Event] = {}
+        self.cards: dict[str, list[Event]] = {}
+        self.policies: list[Event] = []
+        self.seen: dict[tuple[str, str, str], tuple[Any, int]] = {}
+
+    def sweep(self, at: int) -> None:
+        """The clock moves the log to this instant."""
+        self.now = max(self.now, at)
+        for customer in self.customers.values():
+            customer.advance(self.now)
+
+    def feed(self, event: Event) -> tuple[str, str | None]:
+        from properties.model_facts import CATALOG, CUSTOMER
+
+        self.sweep(instant(event.get("recordedtime", event["time"])))
+        kind = event["type"].removeprefix("creditfold.").removesuffix(".v1")
+        customer, time = event.get("subject", ""), instant(event["time"])
+        key = (customer, event["source"], event["id"])
+        content = (kind, customer, time, event["data"])
+        if kind not in CATALOG and kind not in CUSTOMER:
+            return "rejected", "unknown_type"
+        if (known := self.seen.get(key)) and self.now <= known[1]:
+            if known[0] == content:
+                return "duplicate", None
+            return "rejected", "id_reused_with_different_content"
+        if time > self.now + AHEAD:
+            return "rejected", "time_in_future"
+        window = self.policy("late.window", time, 72 * HOUR)
+        if kind == "usage.recorded" and self.now - time > window:
+            return "rejected", "too_late"
+        try:
+            if kind in CATALOG:
+                CATALOG[kind](self, event["data"])
+            else:
+                self._customer_fact(CUSTOMER[kind], kind, customer, time, event)
+        except Refused as refusal:
+            return "rejected", refusal.args[0]
+        self.seen[key] = (content, time + window if kind == "usage.recorded" else NEVER)
+        self.sweep(self.now)
+        return "applied", None
+
+    def _customer_fact(self, apply: Any, kind: str, id_: str, time: int, event: Event) -> None:
+        if kind == "customer.created":
+            if id_ in self.customers:
+                raise Refused("customer_exists")
+            self.customers[id_] = Customer(id_, event["data"]["currency"], time)
+            return
+        if id_ not in self.customers:
+            raise Refused("unknown_customer")
+        changed = copy.deepcopy(self.customers[id_])
+        if time < changed.created_at:
+            raise Refused("before_customer")
+        apply(self, changed, event, time)
+        self.customers[id_] = changed
+
+    def name_overage(self, customer: str, usage: tuple[str, str], id_: str) -> None:
+        """The id under which the real fold reported the overage of this usage."""
+        for over in self.customers[customer].overage:
+            if over.usage == usage:
+                over.id = id_
+
+    # The catalog
+
+    def policy(self, key: str, time: int, default: Any) -> Any:
+        """The value in force: each version keeps what it does not change of the one before."""
+        found = default
+        merged: Event = {}
+        for version in self.policies:
+            merged = merged | version["keys"]
+            if instant(version["effective_from"]) <= time:
+                found = merged.get(key, default)
+        return int(found[2:-1]) * HOUR if isinstance(found, str) and found[:2] == "PT" else found
+
+    def decimals(self, unit: str) -> int | None:
+        return self.units[unit]["exponent"] if unit in self.units else LEDGER.get(unit)
+
+    def to_step(self, amount: Fraction, unit: str) -> Fraction:
+        scale = 10 ** self.decimals(unit)
+        return Fraction(round(amount * scale), scale)
+
+    def costs(
+        self, customer: str, meter: str, quantity: Fraction, properties: Event, time: int
+    ) -> dict[str, Fraction]:
+        """The full cost in each unit that prices the meter: own card, then default; first wins."""
+        found = {u: quantity for u, unit in self.units.items() if unit.get("meter") == meter}
+        for owner in (customer, None):
+            for card in sorted(self.cards):
+                version = None
+                for candidate in self.cards[card]:
+                    if instant(candidate["effective_from"]) <= time:
+                        version = candidate
+                if version and version.get("applies_to", {}).get("customer") == owner:
+                    for rate in version["rates"]:
+                        if rate["meter"] == meter and matches(rate.get("where"), properties):
+                            price = quantity * Fraction(rate["per_unit"])
+                            found.setdefault(rate["unit"], price)
+        return found
+
+
+def matches(where: Event | None, properties: Event) -> bool:
+    """A predicate over properties; only the operators that the tests use."""
+    if where is None:
+        return True
+    if "all" in where:
+        return all(matches(part, properties) for part in where["all"])
+    if "any" in where:
+        return any(matches(part, properties) for part in where["any"])
+    if "not" in where:
+        return not matches(where["not"], properties)
+    value = properties.get(where["field"])
+    if "eq" in where:
+        return value == where["eq"]
+    if "ne" in where:
+        return value != where["ne"]
+    if "in" in where:
+        return value in where["in"]
+    return (value is not None) == where["exists"]
+
+
+def in_scope(scope: Event, product: str, meter: str, properties: Event) -> bool:
+    """Exclude wins; nothing included means everything."""
+
+    def hit(side: Event) -> bool:
+        return (
+            (not side.get("products") or product in side["products"])
+            and (not side.get("meters") or meter in side["meters"])
+            and matches(side.get("where"), properties)
+        )
+
+    if "exclude" in scope and hit(scope["exclude"]):
+        return False
+    return "include" not in scope or hit(scope["include"])
+
+
+def burn_key(order: list[str], block: Block) -> tuple[Any, ...]:
+    """What is absent sorts last; the id, implied last, makes the order total."""
+    keys = {
+        "priority": NEVER if block.priority is None else block.priority,
+        "expires_at": NEVER if block.expires_at is None else block.expires_at,
+        "free_before_paid": block.kind == "paid",
+        "paid_before_free": block.kind != "paid",
+        "effective_at": block.effective_at,
+        "granted_at": block.granted_at,
+        "larger_first": -block.quantity,
+        "smaller_first": block.quantity,
+        "scoped_first": not block.scope,
+        "lower_cost_first": block.value / block.quantity,
+        "id": block.id.encode(),
+    }
+    return (*(keys[key] for key in order), keys["id"])
+
+

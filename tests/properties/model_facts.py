@@ -1,0 +1,298 @@
+"""The naive model: what each kind of fact does. Codes are looked for in their published order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from properties.events import Event, instant
+from properties.model import (
+    MINOR,
+    ORDER,
+    Block,
+    Customer,
+    Invoice,
+    Line,
+    Model,
+    Over,
+    Refused,
+    burn_key,
+    in_scope,
+)
+
+
+def positive(value: str, decimals: int) -> Fraction:
+    """A number above 0 that needs no more than these decimals."""
+    number = Fraction(value)
+    if number <= 0:
+        raise Refused("quantity_not_positive")
+    if (number * 10**decimals).denominator != 1:
+        raise Refused("quantity_not_exact")
+    return number
+
+
+def minor_units(value: str | None, currency: str) -> int:
+    scaled = Fraction(value or "0") * 10 ** MINOR[currency]
+    if scaled.denominator != 1:
+        raise Refused("quantity_not_exact")
+    return int(scaled)
+
+
+# The catalog
+
+
+def declare_unit(model: Model, data: Event) -> None:
+    known = model.units.get(data["unit"])
+    if known and data["version"] <= known["version"]:
+        raise Refused("version_not_rising")
+    if data["unit"] in MINOR:
+        raise Refused("unit_is_currency")
+    if known and data["exponent"] != known["exponent"]:
+        raise Refused("exponent_changed")
+    model.units[data["unit"]] = data
+
+
+def declare_meter(model: Model, data: Event) -> None:
+    known = model.meters.get(data["meter"])
+    if known and data["version"] <= known["version"]:
+        raise Refused("version_not_rising")
+    if known and data.get("exponent", 0) != known.get("exponent", 0):
+        raise Refused("exponent_changed")
+    model.meters[data["meter"]] = data
+
+
+def publish_card(model: Model, data: Event) -> None:
+    versions = model.cards.get(data["rate_card"], [])
+    if versions and data["version"] <= versions[-1]["version"]:
+        raise Refused("version_not_rising")
+    for rate in data["rates"]:
+        if rate["meter"] not in model.meters:
+            raise Refused("unknown_meter")
+        decimals = model.decimals(rate["unit"])
+        if decimals is None:
+            raise Refused("unknown_unit")
+        spare = decimals - model.meters[rate["meter"]].get("exponent", 0)
+        if spare < 0 or (Fraction(rate["per_unit"]) * 10**spare).denominator != 1:
+            raise Refused("rate_not_exact")
+    model.cards[data["rate_card"]] = [*versions, data]
+
+
+def publish_policy(model: Model, data: Event) -> None:
+    if model.policies and data["version"] <= model.policies[-1]["version"]:
+        raise Refused("version_not_rising")
+    model.policies = [*model.policies, data]
+
+
+# Credit and usage
+
+
+def update(model: Model, customer: Customer, event: Event, time: int) -> None:
+    """Time zone and attributes change no figure."""
+
+
+def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
+    data = event["data"]
+    if model.decimals(data["unit"]) is None:
+        raise Refused("unknown_unit")
+    price = data.get("value", {"amount": "0", "currency": customer.currency})
+    value = minor_units(price["amount"], price["currency"])
+    quantity = positive(data["quantity"], model.decimals(data["unit"]))
+    if data["block"] in customer.blocks:
+        raise Refused("block_exists")
+    effective = instant(data["effective_at"]) if "effective_at" in data else time
+    expires = instant(data["expires_at"]) if "expires_at" in data else None
+    if expires is not None and expires <= effective:
+        raise Refused("empty_interval")
+    if data["kind"] == "promotional" and value:
+        raise Refused("value_not_free")
+    customer.blocks[data["block"]] = Block(
+        data["block"], data["kind"], data["unit"], quantity, value, price["currency"], time,
+        effective, expires, data.get("priority"), data.get("scope", {}), issued=quantity,
+    )
+    if customer.sold(data["block"]) > value:
+        raise Refused("sold_above_value")
+    if "funding" in data:
+        _fund(customer, data["block"], value, data["funding"])
+
+
+def _fund(customer: Customer, block: str, value: int, funding: Event) -> None:
+    """The grant says which line sells it; the line may have come, or may come."""
+    named = (funding["invoice"], funding["line"])
+    if funding["invoice"] not in customer.invoices:
+        if customer.grants_name.setdefault(named, block) != block:
+            raise Refused("funding_disagrees")
+        return
+    for line in customer.invoices[funding["invoice"]].lines:
+        if line.line == funding["line"]:
+            if line.arrears or (line.sells and all(name != block for name, _ in line.sells)):
+                raise Refused("funding_disagrees")
+            line.sells = line.sells or [(block, line.amount)]
+            if customer.sold(block) > value:
+                raise Refused("sold_above_value")
+            return
+    raise Refused("funding_disagrees")
+
+
+def use(model: Model, customer: Customer, event: Event, time: int) -> None:
+    data, properties = event["data"], event["data"].get("properties", {})
+    meter = model.meters.get(data["meter"])
+    if meter is None:
+        raise Refused("unknown_meter")
+    exponent, product = meter.get("exponent", 0), meter["product"]
+    quantity = positive(data["quantity"], exponent)
+    costs = model.costs(customer.id, data["meter"], quantity, properties, time)
+    if "amount" in data:
+        unit = data["amount"]["unit"]
+        if model.decimals(unit) is None:
+            raise Refused("unknown_unit")
+        costs[unit] = positive(data["amount"]["quantity"], model.decimals(unit))
+    order = model.policy("draw.order", time, ORDER)
+    asked, rest = "", Fraction(0)
+    for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
+        if not (
+            block.covers(time)
+            and block.left
+            and block.unit in costs
+            and in_scope(block.scope, product, data["meter"], properties)
+        ):
+            continue
+        if not asked:
+            rest = costs[block.unit]
+        elif asked != block.unit:
+            owed = model.to_step(costs[block.unit] * rest / costs[asked], block.unit)
+            if owed == 0:
+                continue
+            rest = owed
+        asked = block.unit
+        part = min(rest, block.left)
+        if part:
+            block.draw(part, product)
+        rest -= part
+        if rest == 0:
+            break
+    if asked and rest == 0:
+        return
+    share = rest / costs[asked] if asked else Fraction(1)
+    who = (event["source"], event["id"])
+    currency = customer.currency
+    if currency not in costs:
+        uncovered = Fraction(round(quantity * share * 10**exponent), 10**exponent)
+        unpriced = f"meter:{data['meter']}"
+        customer.overage.append(Over(who, data["meter"], time, unpriced, uncovered, 0))
+        return
+    amount = rest if asked == currency else model.to_step(costs[currency] * share, currency)
+    key = (currency, data["meter"])
+    before = customer.accrued.get(key, Fraction(0))
+    customer.accrued[key] = before + amount
+    scale = 10 ** MINOR[currency]
+    posted = round((before + amount) * scale) - round(before * scale)
+    customer.overage.append(Over(who, data["meter"], time, currency, amount, posted))
+
+
+# Invoices
+
+
+def issue(model: Model, customer: Customer, event: Event, time: int) -> None:
+    data = event["data"]
+    if data["invoice"] in customer.invoices:
+        raise Refused("invoice_exists")
+    recognition = data.get("recognition", model.policy("invoice.recognition", time, "on_issue"))
+    if recognition == "on_due" and "due_at" not in data:
+        raise Refused("due_date_missing")
+    due = instant(data["due_at"]) if "due_at" in data else None
+    invoice = Invoice(data["currency"], recognition, due, [])
+    _read_lines(customer, data, invoice)
+    customer.invoices[data["invoice"]] = invoice
+    for line in invoice.lines:
+        for block, _ in line.sells:
+            if block in customer.blocks and customer.sold(block) > customer.blocks[block].value:
+                raise Refused("sold_above_value")
+    for line, wire in zip(invoice.lines, data["lines"], strict=True):
+        if "arrears_for" in wire:
+            line.arrears = True
+            line.billed = _bill(customer, wire["arrears_for"])
+        if line.arrears or recognition == "on_issue":
+            line.booked = line.gross
+
+
+def _read_lines(customer: Customer, data: Event, invoice: Invoice) -> None:
+    for wire in data["lines"]:
+        if any(line.line == wire["line"] for line in invoice.lines):
+            raise Refused("line_repeated")
+        amount, tax = (minor_units(wire.get(key), data["currency"]) for key in ("amount", "tax"))
+        line = Line(wire["line"], amount, tax, _sales(wire, amount, data["currency"]), False)
+        named = customer.grants_name.get((data["invoice"], wire["line"]))
+        if named is not None:
+            if "arrears_for" in wire or (line.sells and all(b != named for b, _ in line.sells)):
+                raise Refused("funding_disagrees")
+            line.sells = line.sells or [(named, amount)]
+        invoice.lines.append(line)
+
+
+def _sales(wire: Event, amount: int, currency: str) -> list[tuple[str, int]]:
+    """At most one sale without an amount: it is what the others leave of the line."""
+    sales = wire.get("sells", [])
+    if not sales:
+        return []
+    given = sum(minor_units(s["amount"], currency) for s in sales if "amount" in s)
+    blanks = sum("amount" not in s for s in sales)
+    if given > amount or blanks > 1 or (blanks == 0 and given != amount):
+        raise Refused("sales_not_the_amount")
+    return [
+        (s["block"], minor_units(s["amount"], currency) if "amount" in s else amount - given)
+        for s in sales
+    ]
+
+
+def _bill(customer: Customer, refs: list[Any]) -> int:
+    """Take the overage that the line bills off the open list; what of it stands in 1150."""
+    billed: list[Over] = []
+    for ref in refs:
+        if isinstance(ref, str):
+            found = [over for over in customer.overage if over.id == ref]
+            if not found:
+                raise Refused("unknown_overage")
+        else:
+            first, last = instant(ref["from"]), instant(ref["to"])
+            found = [
+                over
+                for over in customer.overage
+                if over.meter == ref["meter"] and first <= over.time < last
+            ]
+        billed += [over for over in found if over not in billed]
+    customer.overage = [over for over in customer.overage if over not in billed]
+    return sum(over.posted for over in billed)
+
+
+def pay(_model: Model, customer: Customer, event: Event, _time: int) -> None:
+    data = event["data"]
+    if data["invoice"] not in customer.invoices:
+        raise Refused("unknown_invoice")
+    invoice = customer.invoices[data["invoice"]]
+    if Fraction(data["amount"]) <= 0:
+        raise Refused("quantity_not_positive")
+    rest = minor_units(data["amount"], invoice.currency)
+    if rest > sum(line.gross - line.paid for line in invoice.lines):
+        raise Refused("paid_too_much")
+    for line in invoice.lines:
+        part = min(rest, line.gross - line.paid)
+        line.paid += part
+        line.booked = max(line.booked, line.paid)
+        rest -= part
+
+
+CATALOG: dict[str, Callable[[Model, Event], None]] = {
+    "unit.declared": declare_unit,
+    "meter.declared": declare_meter,
+    "rate_card.published": publish_card,
+    "policy.published": publish_policy,
+}
+CUSTOMER: dict[str, Callable[[Model, Customer, Event, int], None]] = {
+    "customer.created": update,
+    "customer.updated": update,
+    "credit.granted": grant,
+    "usage.recorded": use,
+    "invoice.issued": issue,
+    "invoice.paid": pay,
+}

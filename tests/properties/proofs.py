@@ -1,0 +1,123 @@
+"""I-29: each posting's amount, worked out again from the operands in its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from properties.events import Event
+from properties.records import Records
+
+
+def _number(proof: Event, name: str) -> Fraction:
+    return Fraction(proof[name])
+
+
+def _revenue(proof: Event, units: str) -> int:
+    """HE(V*u/Q)."""
+    return round(_number(proof, "V") * _number(proof, units) / _number(proof, "Q"))
+
+
+def draw(lines: list[Event], proof: Event) -> None:
+    """Draws of a block sum to HE(V*u1/Q)-HE(V*u0/Q); what is funded of it goes against 2000."""
+    u0, u1, funded = _revenue(proof, "u0"), _revenue(proof, "u1"), int(proof["funded"])
+    paid = min(u1, funded) - min(u0, funded)
+    by_rule = dict.fromkeys(("R-DRAW", "R-DRAW-UNFUNDED", "R-REOPEN"), 0)
+    for line in lines:
+        by_rule[line["rule"]] += line["amount"]
+        own = line["proof"]
+        if "product_u" in own:
+            share = _number(own, "V") * _number(own, "product_u") / _number(own, "Q")
+            assert abs(int(own["product_posted"]) - share) < 2, line
+    assert paid == by_rule["R-DRAW"], lines
+    assert u1 - u0 - paid == by_rule["R-DRAW-UNFUNDED"], lines
+    assert by_rule["R-REOPEN"] in (0, paid), lines
+
+
+def expiry(lines: list[Event], proof: Event) -> None:
+    """Breakage is what is funded and not used, less the breakage before."""
+    left = max(0, int(proof["funded"]) - _revenue(proof, "u"))
+    assert left - int(proof["breakage0"]) == _total(lines), lines
+
+
+def funding(lines: list[Event], proof: Event) -> None:
+    """Funding goes to what is unbilled first, then to the liability."""
+    amount = int(proof["funded1"]) - int(proof["funded0"])
+    unbilled = min(amount, max(0, int(proof["recognised"]) - int(proof["funded0"])))
+    assert unbilled == _total([line for line in lines if line["credit"] == "1150"]), lines
+    assert amount == _total(lines), lines
+
+
+def booking(lines: list[Event], proof: Event) -> None:
+    """A plain line's net, as far as it is booked."""
+    assert int(proof["booked1"]) - int(proof["booked0"]) == _total(lines), lines
+
+
+def tax(lines: list[Event], proof: Event) -> None:
+    """The tax share by running total over the gross."""
+    whole, gross = Fraction(int(proof["tax"])), int(proof["gross"])
+    share = round(whole * int(proof["g1"]) / gross) - round(whole * int(proof["g0"]) / gross)
+    assert share == _total(lines), lines
+
+
+def whole_tax(lines: list[Event], proof: Event) -> None:
+    """A line that is booked whole carries its tax whole."""
+    assert int(proof["tax"]) == _total(lines), lines
+
+
+def payment(lines: list[Event], proof: Event) -> None:
+    """Cash settles what is booked."""
+    assert int(proof["paid1"]) - int(proof["paid0"]) == _total(lines), lines
+
+
+def accrual(lines: list[Event], proof: Event) -> None:
+    """Overage posts the difference of the rounded cumulative."""
+    scale = 10 ** lines[0]["exponent"]
+    posted = round(_number(proof, "a1") * scale) - round(_number(proof, "a0") * scale)
+    assert posted == _total(lines), lines
+
+
+def arrears(lines: list[Event], proof: Event) -> None:
+    """What was accrued leaves 1150, as far as it is billed."""
+    assert min(int(proof["accrued"]), int(proof["billed"])) == _total(lines), lines
+
+
+def arrears_above(lines: list[Event], proof: Event) -> None:
+    """What is billed above the accrual is revenue."""
+    assert max(0, int(proof["billed"]) - int(proof["accrued"])) == _total(lines), lines
+
+
+def arrears_below(lines: list[Event], proof: Event) -> None:
+    """What was accrued above the bill is taken back from revenue."""
+    assert max(0, int(proof["accrued"]) - int(proof["billed"])) == _total(lines), lines
+
+
+FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
+    "HE(V*u1/Q)-HE(V*u0/Q)": draw,
+    "max(0,funded-HE(V*u/Q))-breakage0": expiry,
+    "funded1-funded0": funding,
+    "booked1-booked0": booking,
+    "HE(tax*g1/gross)-HE(tax*g0/gross)": tax,
+    "tax": whole_tax,
+    "paid1-paid0": payment,
+    "HE(a1)-HE(a0)": accrual,
+    "min(accrued,billed)": arrears,
+    "max(0,billed-accrued)": arrears_above,
+    "max(0,accrued-billed)": arrears_below,
+}
+
+
+def _total(lines: list[Event]) -> int:
+    return sum(line["amount"] for line in lines)
+
+
+def i29_every_proof_recomputes(records: Records) -> None:
+    """Lines of one journal entry with one formula about one block or product prove one sum."""
+    groups: dict[tuple[str | None, ...], list[Event]] = {}
+    for line in records.postings:
+        formula = line["proof"]["f"]
+        assert formula in FORMULAS, line
+        about = line.get("block") or line.get("product")
+        groups.setdefault((line["cause"], line["entry"], formula, about), []).append(line)
+    for (_, _, formula, _), lines in groups.items():
+        FORMULAS[formula](lines, lines[0]["proof"])

@@ -1,0 +1,149 @@
+"""Output records read back as an auditor would: by outcome, in order, with nothing but the records.
+
+A `Step` is one applied outcome with the postings that name it as their cause. A `Lot` is a block
+as its entries and postings show it; its terms come from the balance snapshots.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from properties.events import Event, outcomes, postings, snapshots
+
+PLACES = ("issued", "available", "drawn", "expired")
+
+
+@dataclass
+class Step:
+    """One applied outcome and its postings."""
+
+    outcome: Event
+    lines: list[Event]
+
+    @property
+    def entries(self) -> list[Event]:
+        return self.outcome.get("entries", [])
+
+
+@dataclass
+class Lot:
+    """A block, worked out from the records alone."""
+
+    customer: str
+    block: str
+    quantity: Fraction = Fraction(0)
+    value: int = 0
+    places: dict[str, Fraction] = field(default_factory=lambda: dict.fromkeys(PLACES, Fraction(0)))
+    by_product: Counter[str] = field(default_factory=Counter)
+    accounts: Counter[str] = field(default_factory=Counter)
+    earned: Counter[str] = field(default_factory=Counter)
+    funded: int = 0
+
+    @property
+    def remaining(self) -> Fraction:
+        return self.places["issued"] + self.places["available"]
+
+    @property
+    def usage_revenue(self) -> int:
+        """HE(V*u/Q) in minor units; nothing for a block that was only sold so far."""
+        return round(self.value * self.places["drawn"] / self.quantity) if self.quantity else 0
+
+    @property
+    def breakage(self) -> int:
+        """All that was paid and not used, once nothing remains to be used."""
+        if not self.quantity or self.remaining:
+            return 0
+        return max(0, self.funded - self.usage_revenue)
+
+    @property
+    def recognised(self) -> int:
+        return self.usage_revenue + self.breakage
+
+    @property
+    def carrying(self) -> int:
+        return max(0, self.funded - self.recognised)
+
+    def enter(self, entry: Event) -> None:
+        amount = Fraction(entry["quantity"])
+        if entry["from"] == "origin":
+            self.quantity += amount
+        else:
+            self.places[entry["from"]] -= amount
+        self.places[entry["to"]] += amount
+        if entry["to"] == "drawn":
+            self.by_product[entry["product"]] += amount
+
+    def book(self, line: Event) -> None:
+        self.accounts[line["debit"]] += line["amount"]
+        self.accounts[line["credit"]] -= line["amount"]
+        if line["rule"] in ("R-BILL", "R-PAY-FUNDS"):
+            self.funded += line["amount"]
+        if line["credit"] == "4000":
+            self.earned[line["product"]] += line["amount"]
+
+
+class Records:
+    """All that a run gave out, snapshots included."""
+
+    def __init__(self, records: Iterable[Event], minor: dict[str, int] | None = None) -> None:
+        """`minor` is the decimals of a customer's currency where they are not 2."""
+        self.all = list(records)
+        self._minor = minor or {}
+        self.outcomes = outcomes(self.all)
+        self.postings = postings(self.all)
+        self.snapshots = snapshots(self.all)
+        self.terms = {
+            (customer, block["block"]): block
+            for customer, snapshot in self.snapshots.items()
+            for block in snapshot["blocks"]
+        }
+        self.values = {key: self.minor(key[0], b["value"]) for key, b in self.terms.items()}
+
+    def minor(self, customer: str, amount: str) -> int:
+        """A decimal string of the customer's money as integer minor units."""
+        scaled = Fraction(amount) * 10 ** self._minor.get(customer, 2)
+        assert scaled.denominator == 1, (customer, amount)
+        return int(scaled)
+
+    @property
+    def applied(self) -> list[Event]:
+        return [o for o in self.outcomes if o["status"] == "applied"]
+
+    def steps(self) -> Iterator[Step]:
+        """Applied outcomes with their postings, in the order in which they came out."""
+        by_cause: dict[str, list[Event]] = {}
+        for line in self.postings:
+            by_cause.setdefault(line["cause"], []).append(line)
+        for outcome in self.applied:
+            yield Step(outcome, by_cause.get(outcome["outcome"], []))
+
+    def replay(self) -> Iterator[tuple[Step, dict[tuple[str, str], Lot], set[tuple[str, str]]]]:
+        """After each step: the step, all lots so far, and which of them it touched."""
+        lots: dict[tuple[str, str], Lot] = {}
+        for step in self.steps():
+            touched: set[tuple[str, str]] = set()
+            customer = step.outcome.get("customer", "")
+            for record in (*step.entries, *step.lines):
+                if "block" not in record:
+                    continue
+                key = (customer, record["block"])
+                touched.add(key)
+                lot = lots.setdefault(key, Lot(*key))
+                if "entry" in record and "from" in record:
+                    if record["from"] == "origin":
+                        lot.value = self.values[key]
+                    lot.enter(record)
+                else:
+                    lot.book(record)
+            yield step, lots, touched
+
+    def lots(self) -> dict[tuple[str, str], Lot]:
+        """All blocks at the end."""
+        last: dict[tuple[str, str], Lot] = {}
+        for _, last, _ in self.replay():  # noqa: B007  # the generator fills one dictionary
+            pass
+        return last
+

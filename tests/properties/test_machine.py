@@ -1,0 +1,327 @@
+"""The fold against the naive model: anything in any order, compared after every step."""
+
+from __future__ import annotations
+
+import copy
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from creditfold.partition.simulation import Simulation
+from properties.books import accounts
+from properties.events import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    START,
+    Event,
+    balances,
+    fact,
+    instant,
+    outcomes,
+    postings,
+    snapshots,
+    text,
+)
+from properties.invariants import check_all, usage_is_conserved
+from properties.model import LEDGER, Model
+from properties.records import Records
+from properties.world import (
+    CUSTOMERS,
+    UNITS,
+    amounts,
+    catalog,
+    pauses,
+    policy_keys,
+    quantities,
+    scopes,
+    spoil,
+    spoilings,
+    usages,
+)
+
+BLOCKS = [f"b{n}" for n in range(6)]
+INVOICES = [f"i{n}" for n in range(5)]
+WHO = st.sampled_from(sorted(CUSTOMERS))
+
+
+class FoldAgainstModel(RuleBasedStateMachine):
+    """Feeds both, and holds each block, balance and account of the fold to the model's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fold, self.model = Simulation(), Model()
+        self.now, self.count = START, 0
+        self.facts: list[Event] = []
+        self.out: list[Event] = []
+        self.version = 1
+        self.failed = False
+
+    # Feeding
+
+    def _send(self, event: Event) -> Event:
+        """Feed one fact to both; its outcome, once everything agrees."""
+        self.failed = True
+        out = self.fold.feed(copy.deepcopy(event))
+        self.out += out
+        (outcome,) = [
+            o
+            for o in outcomes(out)
+            if (o["cause"].get("source"), o["cause"].get("id")) == (event["source"], event["id"])
+            and o.get("customer", "") == event.get("subject", "")
+        ]
+        expected = self.model.feed(event)
+        assert expected == (outcome["status"], outcome.get("code")), (event, outcome)
+        if outcome["status"] == "applied":
+            self.facts.append(event)
+            for over in outcome.get("overage", []):
+                who = (event["source"], event["id"])
+                self.model.name_overage(event["subject"], who, over["id"])
+        self._compare()
+        self.failed = False
+        return outcome
+
+    def _new(self, kind: str, customer: str | None, data: Event, at: int | None = None) -> Event:
+        self.count += 1
+        time = self.now if at is None else at
+        return fact(
+            kind, data, id=f"f{self.count}", at=time, customer=customer, recorded=self.now
+        )
+
+    def _compare(self) -> None:
+        """What is due by now may be folded or not: look at a copy that the clock has moved."""
+        fold, model = copy.deepcopy(self.fold), copy.deepcopy(self.model)
+        out = self.out + fold.sweep(text(self.now))
+        model.sweep(self.now)
+        stated = snapshots(fold.snapshots(text(self.now)))
+        assert model.customers.keys() == stated.keys()
+        books = balances(postings(out))
+        for name, customer in model.customers.items():
+            snapshot = stated[name]
+            self._compare_blocks(customer.blocks, snapshot["blocks"])
+            assert customer.usable() == numbers(snapshot["usable"]), name
+            assert customer.owing() == numbers(snapshot["overage"]), name
+            booked = {(c, a): n for (who, c, a), n in books.items() if who == name}
+            assert accounts(customer) == booked, name
+
+    def _compare_blocks(self, expected: dict[str, Any], stated: list[Event]) -> None:
+        assert expected.keys() == {block["block"] for block in stated}
+        for block in stated:
+            mine = expected[block["block"]]
+            for place in ("issued", "available", "drawn", "expired", "quantity"):
+                assert getattr(mine, place) == Fraction(block[place]), (place, block)
+
+    # What may happen
+
+    @initialize()
+    def begin(self) -> None:
+        for kind, data in catalog():
+            self._send(self._new(kind, None, data))
+        for name in sorted(CUSTOMERS)[:2]:
+            self._create(name)
+
+    def _create(self, name: str) -> None:
+        data = {"currency": CUSTOMERS[name], "time_zone": "UTC"}
+        self._send(self._new("customer.created", name, data))
+
+    @rule(pause=pauses)
+    def wait(self, pause: int) -> None:
+        self.now += pause
+
+    @rule(name=WHO)
+    def create(self, name: str) -> None:
+        self._create(name)
+
+    @rule(pause=pauses)
+    def sweep(self, pause: int) -> None:
+        self.now += pause
+        self.out += self.fold.sweep(text(self.now))
+        self.model.sweep(self.now)
+
+    @rule(
+        name=WHO, block=st.sampled_from(BLOCKS), unit=st.sampled_from(UNITS), quantity=quantities,
+        value=amounts, free=st.booleans(), start=st.sampled_from([None, -2 * DAY, 3 * MINUTE, DAY]),
+        life=st.sampled_from([None, 10 * SECOND, HOUR, DAY, 3 * DAY]),
+        priority=st.sampled_from([None, 1, 2]), scope=scopes,
+        funding=st.none() | st.tuples(st.sampled_from(INVOICES), st.sampled_from(["1", "2"])),
+    )
+    def grant(
+        self, name: str, block: str, unit: str, quantity: str, value: str, **rest: Any
+    ) -> None:
+        currency = CUSTOMERS[name]
+        unit = currency if unit == "money" else unit
+        data: Event = {"block": block, "unit": unit, "quantity": quantity}
+        data["kind"] = "promotional" if rest["free"] else "paid"
+        if not rest["free"]:
+            data["value"] = {"amount": in_currency(value, currency), "currency": currency}
+        start = self.now + (rest["start"] or 0)
+        if rest["start"] is not None:
+            data["effective_at"] = text(start)
+        if rest["life"] is not None:
+            data["expires_at"] = text(start + rest["life"])
+        for key in ("priority", "scope"):
+            if rest[key] is not None:
+                data[key] = rest[key]
+        if rest["funding"] is not None:
+            data["funding"] = dict(zip(("invoice", "line"), rest["funding"], strict=True))
+        self._send(self._new("credit.granted", name, data))
+
+    @rule(
+        name=WHO, usage=usages,
+        ago=st.sampled_from([0, 0, 0, -MINUTE * 4, -MINUTE * 6, HOUR, 2 * DAY, 3 * DAY, 4 * DAY]),
+    )
+    def use(self, name: str, usage: Event, ago: int) -> None:
+        usage = copy.deepcopy(usage)
+        if usage.get("amount", {}).get("unit") == "money":
+            usage["amount"]["unit"] = CUSTOMERS[name]
+        self._send(self._new("usage.recorded", name, usage, self.now - ago))
+
+    @rule(
+        name=WHO, invoice=st.sampled_from(INVOICES), block=st.sampled_from(BLOCKS),
+        other=st.sampled_from(BLOCKS), amount=amounts, second=amounts,
+        tax=st.sampled_from([None, "0.01", "1", "19"]),
+        rule_=st.sampled_from([None, "on_issue", "on_due", "on_payment"]),
+        due=st.sampled_from([None, -HOUR, HOUR, 2 * DAY]),
+        shape=st.sampled_from(["sells", "two", "shared", "plain", "both", "short"]),
+    )
+    def invoice(self, name: str, invoice: str, block: str, other: str, **how: Any) -> None:
+        currency = CUSTOMERS[name]
+        amount, second = (in_currency(how[key], currency) for key in ("amount", "second"))
+        first: Event = {"line": "1", "amount": amount}
+        if how["tax"] is not None:
+            first["tax"] = in_currency(how["tax"], currency)
+        lines = [first]
+        if how["shape"] != "plain":
+            first["sells"] = [{"block": block}]
+        if how["shape"] == "shared" and other != block:
+            first["amount"] = str(Decimal(amount) + Decimal(second))
+            first["sells"] = [{"block": block, "amount": amount}, {"block": other}]
+        if how["shape"] == "short":
+            first["sells"] = [{"block": block, "amount": in_currency("7", currency)}]
+        if how["shape"] == "two":
+            lines.append({"line": "2", "amount": second, "sells": [{"block": block}]})
+        if how["shape"] == "both":
+            lines.append({"line": "2", "amount": second, "product": "support"})
+        data: Event = {"invoice": invoice, "currency": currency, "lines": lines}
+        if how["rule_"] is not None:
+            data["recognition"] = how["rule_"]
+        if how["due"] is not None:
+            data["due_at"] = text(self.now + how["due"])
+        self._send(self._new("invoice.issued", name, data))
+
+    @rule(
+        name=WHO, invoice=st.sampled_from(INVOICES), amount=amounts, by_id=st.booleans(),
+        meter=st.sampled_from(["api.calls", "llm.tokens", "misc.events"]),
+        back=st.sampled_from([HOUR, 2 * DAY, 30 * DAY]),
+    )
+    def bill_arrears(self, name: str, invoice: str, amount: str, by_id: bool, **span: Any) -> None:
+        refs: list[Any] = [
+            {"meter": span["meter"], "from": text(self.now - span["back"]), "to": text(self.now)}
+        ]
+        known = self.model.customers.get(name)
+        if by_id:
+            refs = [over.id for over in known.overage[:2]] if known else []
+            refs = refs or ["nothing"]
+        currency = CUSTOMERS[name]
+        line = {"line": "1", "amount": in_currency(amount, currency), "arrears_for": refs}
+        more = {"line": "2", "amount": in_currency("5", currency), "sells": [{"block": "b0"}]}
+        data = {"invoice": invoice, "currency": currency, "lines": [line, more]}
+        data["recognition"] = "on_payment"
+        self._send(self._new("invoice.issued", name, data))
+
+    @rule(
+        name=WHO, invoice=st.sampled_from(INVOICES), amount=amounts,
+        part=st.sampled_from(["all", "half", "given"]),
+    )
+    def pay(self, name: str, invoice: str, amount: str, part: str) -> None:
+        currency = CUSTOMERS[name]
+        known = self.model.customers.get(name)
+        if known and invoice in known.invoices and part != "given":
+            lines = known.invoices[invoice].lines
+            left = sum(line.gross - line.paid for line in lines)
+            left = left if part == "all" else (left + 1) // 2
+            amount = str(left) if currency == "JPY" else f"{left // 100}.{left % 100:02d}"
+        data = {"invoice": invoice, "amount": in_currency(amount, currency)}
+        self._send(self._new("invoice.paid", name, data))
+
+    @precondition(lambda self: len(self.facts) > 8)
+    @rule(which=st.integers(0, 10**6), pause=pauses)
+    def redeliver(self, which: int, pause: int) -> None:
+        self.now += pause
+        again = self.facts[which % len(self.facts)] | {"recordedtime": text(self.now)}
+        self._send(again)
+
+    @precondition(lambda self: len(self.facts) > 8)
+    @rule(which=st.integers(0, 10**6), fresh=st.booleans(), quantity=quantities)
+    def reuse_an_id(self, which: int, fresh: bool, quantity: str) -> None:
+        old = self.facts[which % len(self.facts)]
+        if "subject" not in old:
+            return
+        time = self.now if fresh else instant(old["time"])
+        data = {"meter": "api.calls", "quantity": str(int(Fraction(quantity)) + 7)}
+        again = fact(
+            "usage.recorded", data, id=old["id"], at=time, customer=old["subject"],
+            recorded=self.now,
+        )
+        self._send(again)
+
+    @rule(how=spoilings, name=st.sampled_from([*sorted(CUSTOMERS), "nobody"]))
+    def send_what_is_wrong(self, how: str, name: str) -> None:
+        event, code = spoil(how, self._new("usage.recorded", name, {}), self.now)
+        if code is None:
+            self._send(event)
+            return
+        before = copy.deepcopy(self.model)
+        out = self.fold.feed(event)
+        self.out += out
+        self.model.sweep(self.now)
+        answers = [o for o in outcomes(out) if o["cause"].get("id") == event["id"]]
+        assert [("rejected", code)] == [(o["status"], o["code"]) for o in answers], (event, out)
+        assert before.seen == self.model.seen
+        self._compare()
+
+    @rule(keys=policy_keys, back=st.sampled_from([0, -HOUR]))
+    def publish_policy(self, keys: Event, back: int) -> None:
+        self.version += 1
+        data = {
+            "version": self.version, "effective_from": text(self.now - back), "keys": keys,
+            "author": "a", "reason": "r",
+        }
+        self._send(self._new("policy.published", None, data))
+
+    @rule(name=WHO, price=st.sampled_from(["0.1", "2", "0.0000001"]), soon=st.booleans())
+    def publish_own_prices(self, name: str, price: str, soon: bool) -> None:
+        self.version += 1
+        unit = CUSTOMERS[name]
+        data = {
+            "rate_card": f"own-{name}", "version": self.version, "applies_to": {"customer": name},
+            "effective_from": text(self.now + (HOUR if soon else -DAY)),
+            "rates": [{"meter": "api.calls", "unit": unit, "per_unit": price}],
+        }
+        self._send(self._new("rate_card.published", None, data))
+
+    def teardown(self) -> None:
+        if self.failed or not self.model.customers:
+            return
+        self.out += self.fold.sweep(text(self.now + 10 * DAY))
+        self.out += self.fold.snapshots(text(self.now + 10 * DAY))
+        records = Records(self.out, minor={"bo": 0})
+        check_all(records)
+        used = [f for f in self.facts if f["type"] == "creditfold.usage.recorded.v1"]
+        usage_is_conserved(records, used, LEDGER | {"credits": 6, "tokens": 0})
+
+
+def numbers(stated: dict[str, str]) -> dict[str, Fraction]:
+    return {unit: Fraction(amount) for unit, amount in stated.items() if Fraction(amount)}
+
+
+def in_currency(amount: str, currency: str) -> str:
+    """The amount, cut to what the currency can hold."""
+    return amount.split(".", maxsplit=1)[0] if currency == "JPY" else amount
+
+
+TestFoldAgainstModel = FoldAgainstModel.TestCase

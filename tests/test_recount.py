@@ -1,0 +1,129 @@
+"""The fold against an independent recount, over a few thousand usages of twenty customers."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from creditfold.partition.simulation import Simulation
+from properties.events import (
+    DAY,
+    HOUR,
+    MINUTE,
+    START,
+    Event,
+    balances,
+    fact,
+    outcomes,
+    postings,
+    snapshots,
+    text,
+)
+from properties.invariants import check_all
+from properties.records import Records
+
+METERS = {"calls": ("api", "0.05", "0.4"), "tokens": ("llm", "0.00012345", "0.001")}
+USAGES = 4_000
+
+
+def demo(seed: int) -> list[Event]:
+    """Paid and promotional blocks in USD and credits, some expiring; more used than was bought."""
+    chance = random.Random(seed)
+    facts = [
+        fact("meter.declared", {"meter": m, "version": 1, "product": p}, id=f"m-{m}", at=START)
+        for m, (p, _, _) in METERS.items()
+    ]
+    unit = {"unit": "credits", "version": 1, "exponent": 6}
+    rates = [
+        {"meter": meter, "unit": unit, "per_unit": price}
+        for meter, (_, usd, credits_) in METERS.items()
+        for unit, price in (("USD", usd), ("credits", credits_))
+    ]
+    card = {"rate_card": "list", "version": 1, "effective_from": text(START), "rates": rates}
+    facts.append(fact("unit.declared", unit, id="unit", at=START))
+    facts.append(fact("rate_card.published", card, id="card", at=START))
+    customers = [f"c-{n:02d}" for n in range(20)]
+    for who in customers:
+        begin = {"currency": "USD", "time_zone": "UTC"}
+        facts.append(fact("customer.created", begin, id="new", at=START, customer=who))
+        for number in range(chance.randint(0, 5)):
+            facts += _block(chance, who, f"b{number}")
+    for number in range(USAGES):
+        at = START + DAY + number * 10 * MINUTE
+        meter = chance.choice(sorted(METERS))
+        quantity = chance.randint(1, 60) if meter == "calls" else chance.randint(1, 90_000)
+        data = {"meter": meter, "quantity": str(quantity)}
+        who = chance.choice(customers)
+        facts.append(fact("usage.recorded", data, id=f"u{number}", at=at, customer=who))
+    return facts
+
+
+def _block(chance: random.Random, who: str, block: str) -> list[Event]:
+    paid = chance.random() < 0.6
+    unit, size = chance.choice(["USD", "credits"]), chance.choice([1, 1, 40])
+    data: Event = {"block": block, "unit": unit, "quantity": str(chance.randint(5, 400) * size)}
+    data["kind"] = "paid" if paid else "promotional"
+    if chance.random() < 0.7:
+        end = START + chance.randint(2, 25) * DAY + chance.randint(0, 23) * HOUR
+        data["expires_at"] = text(end)
+    if chance.random() < 0.3:
+        data["priority"] = chance.randint(1, 3)
+    if not paid:
+        return [fact("credit.granted", data, id=block, at=START + HOUR, customer=who)]
+    amount = f"{chance.randint(1, 300)}.{chance.randint(0, 99):02d}"
+    data["value"] = {"amount": amount, "currency": "USD"}
+    line = {"line": "1", "amount": amount, "sells": [{"block": block}]}
+    bill = {"invoice": f"in-{block}", "currency": "USD", "lines": [line]}
+    paid_up = {"invoice": f"in-{block}", "amount": amount}
+    return [
+        fact("credit.granted", data, id=block, at=START + HOUR, customer=who),
+        fact("invoice.issued", bill, id=f"i-{block}", at=START + HOUR, customer=who),
+        fact("invoice.paid", paid_up, id=f"p-{block}", at=START + 2 * HOUR, customer=who),
+    ]
+
+
+def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path):
+    """Usable, overage and revenue per customer, of the fold and of recount.py run as a program."""
+    facts = demo(20_261_122)
+    log = tmp_path / "facts.jsonl"
+    log.write_text("".join(json.dumps(each) + "\n" for each in facts))
+    told = subprocess.run(
+        [sys.executable, "-I", str(Path(__file__).with_name("recount.py")), str(log)],
+        check=True, capture_output=True, text=True,
+    )
+    counted = {row["customer"]: row for row in map(json.loads, told.stdout.splitlines())}
+
+    fold = Simulation()
+    out = [record for each in facts for record in fold.feed(each)]
+    end = facts[-1]["time"]
+    out += fold.sweep(end) + fold.snapshots(end)
+    assert {"applied"} == {o["status"] for o in outcomes(out)}
+    books = balances(postings(out))
+    stated = snapshots(out)
+    assert counted.keys() == stated.keys()
+    for who, row in counted.items():
+        assert _exact(row["usable"]) == _exact(stated[who]["usable"]), who
+        assert _close(row["overage"], stated[who]["overage"]), who
+        revenue = {a: -n for (c, _, a), n in books.items() if c == who and a[0] == "4"}
+        assert row["revenue"] == revenue, who
+    check_all(Records(out))
+    assert any(row["overage"] for row in counted.values())
+    assert any("4050" in row["revenue"] for row in counted.values())
+    assert any("credits" in row["usable"] for row in counted.values())
+
+
+def _exact(amounts: dict[str, str]) -> dict[str, Fraction]:
+    return {unit: Fraction(amount) for unit, amount in amounts.items() if Fraction(amount)}
+
+
+def _close(mine: dict[str, str], stated: dict[str, Any]) -> bool:
+    """A rest that moves between units is rounded to the ledger's step each time it does."""
+    left, right = _exact(mine), _exact(stated)
+    return left.keys() == right.keys() and all(
+        abs(left[unit] - right[unit]) < Fraction(1, 10**6) for unit in left
+    )
