@@ -16,6 +16,7 @@ from creditfold.partition.codec import decode_key, decode_record
 from creditfold.partition.fold import PartitionFold
 from creditfold.partition.snapshot import balance_at
 from creditfold.partition.stored import StoredState
+from creditfold.worker.delays import Delays
 
 DUE_MAX = 2_000
 """Due items of a batch: a midnight on which a hundred thousand blocks expire is many batches."""
@@ -35,6 +36,9 @@ class Note(msgspec.Struct, frozen=True):
     letters: int = 0
 
 
+SAMPLE_EVERY = 64
+"""One record of so many is looked at for its delay: measuring may not cost what it measures."""
+
 WINDOW = 1_000
 """Records over which the share of dead letters is looked at."""
 
@@ -49,6 +53,7 @@ class Tally:
     def __init__(self) -> None:
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.letters: Counter[str] = Counter()
+        self.delays = Delays()
 
     def count(self, outcomes: Iterable[Outcome]) -> None:
         """Count outcomes by status and code."""
@@ -68,6 +73,7 @@ class CreditFolder:
         self._state = StoredState(reader, due)
         self._fold = PartitionFold(self._state, partition, note.out)
         self._records, self._letters = note.records, note.letters
+        self.sealed = 0  # batches since this folder was made, the one not yet committed included
         self._tally = tally
         self._letters_max = letters_max
 
@@ -78,6 +84,8 @@ class CreditFolder:
 
     def fold(self, record: seam.Record, now: int) -> int:
         """Fold a record at log time `now`; about how many bytes that sends."""
+        if self._records % SAMPLE_EVERY == 0:
+            self._tally.delays.sample(record)
         taken = self._fold.take(
             Record(
                 record.topic,
@@ -119,6 +127,7 @@ class CreditFolder:
         )
         # What the engine cannot commit ends the process, so from here on it is the state.
         self._state.written()
+        self.sealed += 1
         return result
 
     def _due_changes(self) -> Iterator[seam.DueChange]:
