@@ -8,7 +8,6 @@ to hold or release the clock.
 import dataclasses
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -17,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from creditfold.engine.app import run
+
+from creditfold.engine.app import EngineApp, run
 from creditfold.engine.config import EngineConfig, Limits
 from creditfold.engine.seam import DueChange, Header, Output, Reader, Record, Result
 
@@ -96,21 +96,13 @@ class Balances:
             yield int(key[1:21]), key[21:]
 
 
-def _write_metrics(path: Path) -> None:
+def write_metrics(app: EngineApp, path: Path) -> None:
     """Let the test see the engine's numbers: this process owns no port."""
-    import gc
-
-    from creditfold.engine.app import Engine
-
-    engine = None
     while True:
         time.sleep(0.2)
-        if engine is None:
-            engine = next((o for o in gc.get_objects() if isinstance(o, Engine)), None)
-        if engine is not None:
-            partial = path.with_suffix(".part")
-            partial.write_text(json.dumps(dataclasses.asdict(engine.metrics)))
-            os.replace(partial, path)
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(dataclasses.asdict(app.engine.metrics)))
+        partial.replace(path)
 
 
 def main() -> None:
@@ -123,9 +115,12 @@ def main() -> None:
     state = Path(arguments.pop("state"))
     inputs = tuple(arguments.pop("inputs"))
     config = EngineConfig(state=state, inputs=inputs, limits=limits, **arguments)
-    state.mkdir(parents=True, exist_ok=True)
-    threading.Thread(target=_write_metrics, args=[state / "metrics.json"], daemon=True).start()
-    run(config, Balances(ledger))
+
+    def attach(app: EngineApp) -> None:
+        metrics = state / "metrics.json"
+        threading.Thread(target=write_metrics, args=[app, metrics], daemon=True).start()
+
+    run(config, Balances(ledger), attach)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ import os
 import re
 
 import pytest
+from rig import Rig
+
 from creditfold.broker.jars import BrokerUnavailable
 from creditfold.broker.provide import broker
-from rig import Rig
 
 _numbers = itertools.count(1)
 
