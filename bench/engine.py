@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from creditfold.broker.provide import broker
@@ -115,8 +115,8 @@ def run_faust(options: dict) -> None:
         worker_redirect_stdouts=False,
         consumer_auto_offset_reset="earliest",
     )
-    usage = app.topic(options["usage"], key_type=bytes, value_type=bytes)
-    ledger = app.topic(options["ledger"], key_type=bytes, value_type=bytes)
+    raw = {"key_serializer": "raw", "value_serializer": "raw"}
+    usage, ledger = app.topic(options["usage"], **raw), app.topic(options["ledger"], **raw)
     table = app.Table("balances", key_type=bytes, value_type=bytes, partitions=PARTITIONS)
 
     @app.agent(usage)
@@ -193,6 +193,7 @@ class Bench:
                 "partitioner": "murmur2_random",
                 "queue.buffering.max.messages": 1_000_000,
                 "linger.ms": 20,
+                "log_level": 0,
             }
         )
         for i in range(self.events):
@@ -232,11 +233,16 @@ class Bench:
             self.admin.delete_topics([options["ledger"]])
 
     def _watch(self, process: subprocess.Popen, ledger: str, name: str) -> tuple[float, float]:
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "bench watcher"})
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": "bench watcher", "log_level": 0}
+        )
         tps = [TopicPartition(ledger, p) for p in range(PARTITIONS)]
         start, deadline, done = None, time.monotonic() + 120, 0
         while True:
-            done = sum(consumer.get_watermark_offsets(tp, timeout=10)[1] for tp in tps)
+            try:
+                done = sum(consumer.get_watermark_offsets(tp, timeout=10)[1] for tp in tps)
+            except KafkaException:  # the topic was made a moment ago
+                time.sleep(0.1)
             now, cpu = time.monotonic(), cpu_seconds(process.pid)
             if start is None and done >= _WARM_EVENTS:
                 start = (now, cpu, done)
@@ -289,7 +295,7 @@ def main() -> None:
 def report(results: dict[str, list[tuple[float, float]]]) -> None:
     rates = {name: statistics.median(r for r, _ in runs) for name, runs in results.items()}
     cpus = {name: statistics.median(c for _, c in runs) for name, runs in results.items()}
-    print(f"\n{'median':8} {'events/s':>10} {'µs CPU/event':>13} {'× Faust':>9} {'of bare':>9}")
+    print(f"\n{'median':8} {'events/s':>10} {'µs CPU/event':>13} {'of Faust':>9} {'of bare':>9}")
     for name in CONTENDERS:
         of_faust, of_bare = rates[name] / rates["faust"], rates[name] / rates["bare"]
         print(

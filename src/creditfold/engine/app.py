@@ -124,7 +124,7 @@ def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: A
 def run(
     config: EngineConfig,
     folding: Folding,
-    attach: Callable[[EngineApp], None] = lambda app: None,
+    attach: Callable[[EngineApp], None] | None = None,
     **options: Any,
 ) -> NoReturn:
     """Be a worker until told to stop; the last line on stderr says why it ended, if it failed.
@@ -138,7 +138,8 @@ def run(
         lock = _lock(config)
         cluster = wait_for_cluster(config)
         app = build(config, folding, cluster, **options)
-        attach(app)
+        if attach is not None:
+            attach(app)
         failure = _work(app)
         os.close(lock)
     except EngineError as error:
