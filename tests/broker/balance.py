@@ -21,12 +21,9 @@ from creditfold.engine.app import EngineApp, run
 from creditfold.engine.config import EngineConfig, Limits
 from creditfold.engine.seam import DueChange, Header, Output, Reader, Record, Result
 
-LEDGER = "ledger"
-TRANSFERS = "transfers"
-
 
 class BalanceFolder:
-    def __init__(self, ledger: str, partition: int, reader: Reader, note: bytes | None) -> None:
+    def __init__(self, ledger: str, reader: Reader, note: bytes | None) -> None:
         self._ledger = ledger
         self._reader = reader
         self.held = note == b"held"
@@ -89,7 +86,7 @@ class Balances:
         self._ledger = ledger
 
     def folder(self, partition: int, reader: Reader, note: bytes | None) -> BalanceFolder:
-        return BalanceFolder(self._ledger, partition, reader, note)
+        return BalanceFolder(self._ledger, reader, note)
 
     def due_of(self, key: bytes, value: bytes) -> Iterable[tuple[int, bytes]]:
         if key[:1] == b"t":

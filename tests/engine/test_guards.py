@@ -22,7 +22,7 @@ def test_the_pinned_faust_has_the_private_members_that_are_used():
 
 
 def test_a_changed_private_member_refuses_to_run(monkeypatch):
-    monkeypatch.setattr(Consumer, "_new_consumer_thread", lambda self, loop: None)  # noqa: ARG005
+    monkeypatch.setattr(Consumer, "_new_consumer_thread", lambda self, loop: None)
     with pytest.raises(RefusedToStart, match="_new_consumer_thread"):
         private.check()
 

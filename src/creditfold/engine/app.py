@@ -22,9 +22,9 @@ from creditfold.engine.config import EngineConfig
 from creditfold.engine.errors import EngineError, Fenced, RefusedToStart
 from creditfold.engine.mailbox import Mailbox
 from creditfold.engine.metrics import Metrics
+from creditfold.engine.ownership import Ownership
 from creditfold.engine.preflight import Cluster, wait_for_cluster
 from creditfold.engine.quiet import RateLimit
-from creditfold.engine.recovery import Ownership
 from creditfold.engine.seam import Folding
 from creditfold.engine.transaction import Transactions
 
@@ -50,6 +50,11 @@ class Engine:
         self.assignments = 0  # goes up when an assignment ends
         self.failure: BaseException | None = None
         self.app: EngineApp
+
+    @property
+    def changelog_id(self) -> str:
+        """Return the id of the changelog topic that local state has to follow."""
+        return self.cluster.topic_ids[self.config.changelog]
 
     def topic(self, name: str) -> Any:
         """Return the channel by which Faust subscribes `name`; nothing travels through it."""
