@@ -8,6 +8,8 @@ to hold or release the clock.
 import dataclasses
 import json
 import logging
+import os
+import signal
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ import structlog
 
 from creditfold.engine.app import EngineApp, run
 from creditfold.engine.config import EngineConfig, Limits
+from creditfold.engine.recovery import Recovery
 from creditfold.engine.seam import DueChange, Header, Output, Reader, Record, Result
 
 
@@ -102,8 +105,22 @@ def write_metrics(app: EngineApp, path: Path) -> None:
         partial.replace(path)
 
 
+def freeze_before_fencing(assignment: int) -> None:
+    """Stop this process between its n-th assignment and the look at its membership."""
+    asked, left = Recovery.is_member, [assignment]
+
+    async def is_member(self: Recovery, *arguments: object) -> bool:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return await asked(self, *arguments)
+
+    Recovery.is_member = is_member
+
+
 def main() -> None:
     arguments = json.loads(sys.argv[1])
+    freeze_before_fencing(arguments.pop("freeze_at_assignment", 0))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
