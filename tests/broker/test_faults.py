@@ -120,7 +120,9 @@ def test_workers_join_and_leave_under_load(rig, scale):
     rig.wait_ready(first)
     for round_ in range(2 * scale):
         other = rig.worker(f"other{round_}").start()
-        rig.send(2_500, per_second=1_000)
+        rig.send(2_000, per_second=1_000)
+        rig.wait_ready(other)
+        rig.send(500, per_second=1_000)
         assert other.terminate() == 0
         rig.send(1_000, per_second=1_000)
     rig.wait_for_outputs(rig.sent)
