@@ -9,6 +9,7 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -17,16 +18,15 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from creditfold.engine.app import run
-from creditfold.engine.config import EngineConfig, Limits
-from creditfold.engine.seam import DueChange, Header, Output, Reader, Record, Result
 
-LEDGER = "ledger"
-TRANSFERS = "transfers"
+from creditfold.engine.app import EngineApp, run
+from creditfold.engine.config import EngineConfig, Limits
+from creditfold.engine.recovery import Recovery
+from creditfold.engine.seam import DueChange, Header, Output, Reader, Record, Result
 
 
 class BalanceFolder:
-    def __init__(self, ledger: str, partition: int, reader: Reader, note: bytes | None) -> None:
+    def __init__(self, ledger: str, reader: Reader, note: bytes | None) -> None:
         self._ledger = ledger
         self._reader = reader
         self.held = note == b"held"
@@ -89,32 +89,38 @@ class Balances:
         self._ledger = ledger
 
     def folder(self, partition: int, reader: Reader, note: bytes | None) -> BalanceFolder:
-        return BalanceFolder(self._ledger, partition, reader, note)
+        return BalanceFolder(self._ledger, reader, note)
 
     def due_of(self, key: bytes, value: bytes) -> Iterable[tuple[int, bytes]]:
         if key[:1] == b"t":
             yield int(key[1:21]), key[21:]
 
 
-def _write_metrics(path: Path) -> None:
+def write_metrics(app: EngineApp, path: Path) -> None:
     """Let the test see the engine's numbers: this process owns no port."""
-    import gc
-
-    from creditfold.engine.app import Engine
-
-    engine = None
     while True:
         time.sleep(0.2)
-        if engine is None:
-            engine = next((o for o in gc.get_objects() if isinstance(o, Engine)), None)
-        if engine is not None:
-            partial = path.with_suffix(".part")
-            partial.write_text(json.dumps(dataclasses.asdict(engine.metrics)))
-            os.replace(partial, path)
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(dataclasses.asdict(app.engine.metrics)))
+        partial.replace(path)
+
+
+def freeze_before_fencing(assignment: int) -> None:
+    """Stop this process between its n-th assignment and the look at its membership."""
+    asked, left = Recovery.is_member, [assignment]
+
+    async def is_member(self: Recovery, *arguments: object) -> bool:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return await asked(self, *arguments)
+
+    Recovery.is_member = is_member
 
 
 def main() -> None:
     arguments = json.loads(sys.argv[1])
+    freeze_before_fencing(arguments.pop("freeze_at_assignment", 0))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -123,9 +129,12 @@ def main() -> None:
     state = Path(arguments.pop("state"))
     inputs = tuple(arguments.pop("inputs"))
     config = EngineConfig(state=state, inputs=inputs, limits=limits, **arguments)
-    state.mkdir(parents=True, exist_ok=True)
-    threading.Thread(target=_write_metrics, args=[state / "metrics.json"], daemon=True).start()
-    run(config, Balances(ledger))
+
+    def attach(app: EngineApp) -> None:
+        metrics = state / "metrics.json"
+        threading.Thread(target=write_metrics, args=[app, metrics], daemon=True).start()
+
+    run(config, Balances(ledger), attach)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ import os
 import re
 
 import pytest
+from rig import Rig
+
 from creditfold.broker.jars import BrokerUnavailable
 from creditfold.broker.provide import broker
-from rig import Rig
 
 _numbers = itertools.count(1)
 
@@ -31,7 +32,7 @@ def rig(kafka, tmp_path, request):
     name = re.sub(r"\W+", "-", request.node.name)[:60].strip("-")
     made = Rig(kafka.bootstrap, tmp_path, f"t{next(_numbers)}-{os.getpid()}-{name}").create()
     if kafka.node is not None:
-        made.arguments["session_seconds"] = 3.0  # our own broker allows it
+        made.arguments["session_seconds"] = 2.0  # our own broker allows it
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+
 from creditfold.engine.batch import merge
 from creditfold.engine.seam import Record
 
@@ -209,7 +210,7 @@ class Rig:
     # What must hold
 
     def verify(self) -> None:
-        """Each input has one output, balances run right, headers join, and order can be replayed."""
+        """Each input has one output, balances run right, headers join, order can be replayed."""
         inputs = {
             (m.topic(), m.partition(), m.offset()): m for m in self.read(self.inputs)
         }  # fmt: skip

@@ -5,6 +5,7 @@ import time
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
+
 from creditfold.broker.jars import free_port
 
 pytestmark = pytest.mark.broker

@@ -106,7 +106,7 @@ def test_ranges_join_and_count_every_record(backlog, limits):
 def test_an_empty_lane_with_unread_records_holds_the_others_back():
     lanes = lanes_of([[], [], [], [record("usage", 0, 5)]])
     lanes[0].read_at = 0
-    assert [] == order(lanes, 100, 10, 0)
+    assert order(lanes, 100, 10, 0) == []
     lanes[0].read_at = 1
     assert lanes[3].waiting[0] == order(lanes, 100, 10, 0)[0]
 
@@ -124,12 +124,12 @@ def test_what_was_read_up_long_ago_has_to_be_read_up_again():
     """After a freeze, "nothing more" is old news."""
     lanes = lanes_of([[], [], [], [record("usage", 0, 5)]], read_at=10 * SECOND)
     assert order(lanes, 100 * SECOND, 10, 9 * SECOND)
-    assert [] == order(lanes, 100 * SECOND, 10, 11 * SECOND)
+    assert order(lanes, 100 * SECOND, 10, 11 * SECOND) == []
 
 
 def test_a_cap_is_a_cap():
     lanes = lanes_of([[record("commands", i, i) for i in range(50)], [], [], []])
-    assert 7 == len(order(lanes, 100, 7, 0))
+    assert len(order(lanes, 100, 7, 0)) == 7
 
 
 @given(st.integers(0, 100), st.lists(st.integers(0, 200)), st.integers(0, 100))
@@ -142,7 +142,7 @@ def test_log_time_never_goes_back_nor_above_the_ceiling(running, stamps, wall):
 
 
 def test_the_wall_clock_moves_the_log_only_when_all_is_read():
-    assert 50 == closing_time(50, 90, None)
-    assert 80 == closing_time(50, 90, 80)
-    assert 90 == closing_time(50, 90, 95)
-    assert 50 == closing_time(50, 90, 40)
+    assert closing_time(50, 90, None) == 50
+    assert closing_time(50, 90, 80) == 80
+    assert closing_time(50, 90, 95) == 90
+    assert closing_time(50, 90, 40) == 50

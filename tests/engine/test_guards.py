@@ -22,7 +22,7 @@ def test_the_pinned_faust_has_the_private_members_that_are_used():
 
 
 def test_a_changed_private_member_refuses_to_run(monkeypatch):
-    monkeypatch.setattr(Consumer, "_new_consumer_thread", lambda self, loop: None)  # noqa: ARG005
+    monkeypatch.setattr(Consumer, "_new_consumer_thread", lambda self, loop: None)
     with pytest.raises(RefusedToStart, match="_new_consumer_thread"):
         private.check()
 
@@ -55,9 +55,9 @@ def test_a_position_is_read_back():
 
 def test_a_topic_made_anew_starts_at_its_beginning():
     position = Position(7, 99, {"usage": 5}, {"usage": "id"})
-    assert 5 == position.start("usage", "id")
-    assert 0 == position.start("usage", "another id")
-    assert 0 == position.start("commands", "id")
+    assert position.start("usage", "id") == 5
+    assert position.start("usage", "another id") == 0
+    assert position.start("commands", "id") == 0
 
 
 def test_a_flood_of_log_lines_is_cut_to_a_few():
@@ -71,4 +71,4 @@ def test_a_flood_of_log_lines_is_cut_to_a_few():
     for i in range(10_000):
         logger.error("broker %s is away", i)
     logger.error("another message")
-    assert 4 == len(passed)
+    assert len(passed) == 4

@@ -42,7 +42,7 @@ def test_bytes_fill_a_lane_as_well():
     mailbox.deliver("usage", records(10, 11), 10, 12, 20, 1)
     assert not mailbox.room("usage")
     mailbox.lanes[1].take(2)
-    assert 0 == mailbox.lanes[1].bytes
+    assert mailbox.lanes[1].bytes == 0
 
 
 def test_all_is_seen_when_every_lane_was_read_to_its_end_and_emptied():
@@ -52,7 +52,7 @@ def test_all_is_seen_when_every_lane_was_read_to_its_end_and_emptied():
     mailbox.deliver("usage", records(10), 10, 11, 11, 60)
     assert mailbox.seen() is None
     mailbox.lanes[1].take(1)
-    assert 60 == mailbox.seen()
+    assert mailbox.seen() == 60
     mailbox.deliver("usage", [], 11, 11, 12, 90)
     assert mailbox.seen() is None
 
@@ -60,7 +60,7 @@ def test_all_is_seen_when_every_lane_was_read_to_its_end_and_emptied():
 def test_lag_counts_what_the_broker_has_and_no_batch_took():
     mailbox = made()
     mailbox.deliver("usage", records(10, 11), 10, 12, 15, 1)
-    assert 5 == mailbox.lag()
+    assert mailbox.lag() == 5
 
 
 def test_news_end_the_wait():

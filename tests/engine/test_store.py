@@ -29,27 +29,27 @@ def test_a_write_is_read_back(store):
     position = Position(batch=1, now=7, next={"usage": 5}, note=b"n")
     store.write({b"a": b"1", b"b": b"2"}, [DueChange(9, b"a", add=True)], position.encode(), 44)
     store.write({b"b": None}, [], position.encode(), 45)
-    assert b"1" == store.get(b"a")
-    assert [b"1", None] == store.get_many([b"a", b"b"])
+    assert store.get(b"a") == b"1"
+    assert store.get_many([b"a", b"b"]) == [b"1", None]
     assert position == store.position()
-    assert 45 == store.changelog_next()
-    assert [(9, b"a")] == store.due(9, 10)
-    assert [] == store.due(8, 10)
-    assert 9 == store.next_due()
+    assert store.changelog_next() == 45
+    assert store.due(9, 10) == [(9, b"a")]
+    assert store.due(8, 10) == []
+    assert store.next_due() == 9
 
 
 def test_scan_yields_a_prefix_in_key_order(store):
     changes = dict.fromkeys((b"a", b"b\x00", b"b", b"b\xff", b"b\xff\xff", b"c"), b"")
     store.write(changes, [], Position().encode(), 1)
-    assert [b"b", b"b\x00", b"b\xff", b"b\xff\xff"] == [key for key, _ in store.scan(b"b")]
-    assert [b"b\xff", b"b\xff\xff"] == [key for key, _ in store.scan(b"b\xff")]
-    assert 6 == len(list(store.scan(b"")))
+    assert [key for key, _ in store.scan(b"b")] == [b"b", b"b\x00", b"b\xff", b"b\xff\xff"]
+    assert [key for key, _ in store.scan(b"b\xff")] == [b"b\xff", b"b\xff\xff"]
+    assert len(list(store.scan(b""))) == 6
 
 
 def test_due_items_come_by_instant_and_no_more_than_asked(store):
     changes = [DueChange(i, b"k%d" % i, add=True) for i in (300, 2, 70_000, 1)]
     store.write({}, changes, Position().encode(), 1)
-    assert [(1, b"k1"), (2, b"k2"), (300, b"k300")] == store.due(70_000, 3)
+    assert store.due(70_000, 3) == [(1, b"k1"), (2, b"k2"), (300, b"k300")]
 
 
 def test_state_survives_a_close(tmp_path):
@@ -58,8 +58,8 @@ def test_state_survives_a_close(tmp_path):
     store.write({b"a": b"1"}, [], Position(batch=3).encode(), 9)
     store.close()
     store = Store(tmp_path / "0", cache)
-    assert b"1" == store.get(b"a")
-    assert 3 == store.position().batch
+    assert store.get(b"a") == b"1"
+    assert store.position().batch == 3
     store.wipe()
     assert not store.has_state()
     assert store.position() is None

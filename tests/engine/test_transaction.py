@@ -64,30 +64,30 @@ def test_a_failed_send_is_not_committed_even_if_it_was_not_the_last():
     producer = Producer(failing=("ledger",))
     with pytest.raises(EngineError, match="NotLeaderForPartition"):
         commit(producer, outputs("ledger", "revenue", "changelog"))
-    assert ["begin", "abort"] == producer.calls
-    assert 3 == len(producer.sent)
+    assert producer.calls == ["begin", "abort"]
+    assert len(producer.sent) == 3
 
 
 def test_a_commit_follows_all_sends():
     producer = Producer()
     receipt = commit(producer, outputs("ledger", "changelog", "ledger", "changelog"))
-    assert ["begin", "commit"] == producer.calls
-    assert [("ledger", 1, 2), ("changelog", 1, 2)] == producer.sent
-    assert 102 == receipt.next_offset(("changelog", 1))
-    assert 5_000_000 == receipt.appended(("changelog", 1))
+    assert producer.calls == ["begin", "commit"]
+    assert producer.sent == [("ledger", 1, 2), ("changelog", 1, 2)]
+    assert receipt.next_offset(("changelog", 1)) == 102
+    assert receipt.appended(("changelog", 1)) == 5_000_000
 
 
 def test_outputs_beyond_a_record_batch_go_into_the_next():
     producer = Producer(batch_size=500)
     receipt = commit(producer, outputs("ledger", "ledger", "ledger", "changelog", size=300))
-    assert 3 == sum(topic == "ledger" for topic, _, _ in producer.sent)
-    assert 301 == receipt.next_offset(("changelog", 1))
+    assert sum(topic == "ledger" for topic, _, _ in producer.sent) == 3
+    assert receipt.next_offset(("changelog", 1)) == 301
 
 
 def test_an_output_may_go_to_another_partition():
     producer = Producer()
     commit(producer, [Output("transfers", b"k", b"v", partition=3), *outputs("changelog")])
-    assert [("transfers", 3, 1), ("changelog", 1, 1)] == producer.sent
+    assert producer.sent == [("transfers", 3, 1), ("changelog", 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_headers_and_times_are_kept():
     from aiokafka.record.memory_records import MemoryRecords
 
     (record,) = MemoryRecords(bytes(built[0]._build())).next_batch()
-    assert 3_000 == record.timestamp
-    assert [("a", b"1")] == list(record.headers)
+    assert record.timestamp == 3_000
+    assert list(record.headers) == [("a", b"1")]

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import faust
@@ -21,9 +22,9 @@ from creditfold.engine.config import EngineConfig
 from creditfold.engine.errors import EngineError, Fenced, RefusedToStart
 from creditfold.engine.mailbox import Mailbox
 from creditfold.engine.metrics import Metrics
+from creditfold.engine.ownership import Ownership
 from creditfold.engine.preflight import Cluster, wait_for_cluster
 from creditfold.engine.quiet import RateLimit
-from creditfold.engine.recovery import Ownership
 from creditfold.engine.seam import Folding
 from creditfold.engine.transaction import Transactions
 
@@ -49,6 +50,11 @@ class Engine:
         self.assignments = 0  # goes up when an assignment ends
         self.failure: BaseException | None = None
         self.app: EngineApp
+
+    @property
+    def changelog_id(self) -> str:
+        """Return the id of the changelog topic that local state has to follow."""
+        return self.cluster.topic_ids[self.config.changelog]
 
     def topic(self, name: str) -> Any:
         """Return the channel by which Faust subscribes `name`; nothing travels through it."""
@@ -91,6 +97,7 @@ def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: A
     """Return the app; `options` are further Faust settings, such as a web server's."""
     private.check()
     transport.register()
+    asyncio.set_event_loop(asyncio.new_event_loop())
     servers = config.brokers.split(",")
     session = config.session_seconds
     settings: dict[str, Any] = {
@@ -119,14 +126,26 @@ def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: A
     return app
 
 
-def run(config: EngineConfig, folding: Folding, **options: Any) -> NoReturn:
-    """Be a worker until told to stop; the last line on stderr says why it ended, if it failed."""
+def run(
+    config: EngineConfig,
+    folding: Folding,
+    attach: Callable[[EngineApp], None] | None = None,
+    **options: Any,
+) -> NoReturn:
+    """Be a worker until told to stop; the last line on stderr says why it ended, if it failed.
+
+    `attach` gets the app before it starts: to add a web server or services, and to keep
+    `app.engine.metrics` for whoever asks. `options` are further Faust settings.
+    """
     failure: BaseException | None = None
     try:
         config.state.mkdir(parents=True, exist_ok=True)
         lock = _lock(config)
         cluster = wait_for_cluster(config)
-        failure = _work(config, folding, cluster, options)
+        app = build(config, folding, cluster, **options)
+        if attach is not None:
+            attach(app)
+        failure = _work(app)
         os.close(lock)
     except EngineError as error:
         failure = error
@@ -137,14 +156,9 @@ def run(config: EngineConfig, folding: Folding, **options: Any) -> NoReturn:
     _give_up(failure)
 
 
-def _work(
-    config: EngineConfig, folding: Folding, cluster: Cluster, options: dict[str, Any]
-) -> BaseException | None:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    app = build(config, folding, cluster, **options)
+def _work(app: EngineApp) -> BaseException | None:
     RateLimit.install("aiokafka")
-    worker = Worker(app, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker = Worker(app, loop=app.loop, quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None
     try:
         worker.execute_from_commandline()

@@ -78,10 +78,18 @@ class ChangelogReader:
                 await asyncio.sleep(0)
         return {tp: len(records) for tp, records in fetched.items()}
 
-    async def follow(self, stores: Mapping[int, Store], count: Callable[[int], None]) -> None:
+    async def follow(
+        self, stores: Mapping[int, Store], log_id: str, count: Callable[[int], None]
+    ) -> None:
         """Keep reading into `stores` until cancelled."""
         tps = {TopicPartition(self._topic, number): store for number, store in stores.items()}
-        await self._seek(tps, await self._kafka.end_offsets(list(tps)))
+        ends = await self._kafka.end_offsets(list(tps))
+        await self._seek(tps, ends)
         while True:
             taken = await self._read(tps, set(tps), 500)
             count(sum(taken.values()))
+            for tp, store in tps.items():
+                # as old as the broker's last word, once there is nothing older left to read
+                heard = self._kafka.last_poll_timestamp(tp)
+                if heard is not None and await self._kafka.position(tp) >= ends[tp]:
+                    store.adopt(log_id, heard * 1_000)

@@ -73,12 +73,7 @@ class Partition:
         except Halted as halted:
             self.holdings.mailbox.closed = True
             self._metrics.halted = str(halted)
-            log.error(
-                "partition halted",
-                partition=self.holdings.number,
-                reason=str(halted),
-                exc_info=halted.__cause__,
-            )
+            log.exception("partition halted", partition=self.holdings.number, reason=str(halted))
 
     async def _step(self) -> None:
         mailbox, limits = self.holdings.mailbox, self._limits

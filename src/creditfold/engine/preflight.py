@@ -23,6 +23,7 @@ from creditfold.engine.errors import RefusedToStart
 log = structlog.get_logger(__name__)
 
 _TIMEOUT = 10.0
+_PATIENCE = 3.0  # so that a worker without a broker soon says what it waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def wait_for_cluster(config: EngineConfig, pause: float = 1.0) -> Cluster:
 
 
 def _missing(admin: AdminClient, config: EngineConfig) -> list[str]:
-    topics = admin.list_topics(timeout=_TIMEOUT).topics
+    topics = admin.list_topics(timeout=_PATIENCE).topics
     for name in (*config.inputs, config.changelog):
         count = len(topics[name].partitions) if name in topics else None
         if count is not None and count != config.partitions:

@@ -45,7 +45,7 @@ class Store:
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         options.set_block_based_table_factory(table)
-        options.set_write_buffer_size(16 << 20)
+        options.set_write_buffer_size(8 << 20)
         options.set_keep_log_file_num(2)
         options.set_max_background_jobs(2)
         return Rdict(str(self.path), options)
@@ -127,7 +127,7 @@ class Store:
         return bool(stored == log_id.encode()) and wall - int(touched) < retention_ms * 1_000
 
     def adopt(self, log_id: str, wall: int) -> None:
-        """Note which changelog this store follows, and that it does so now."""
+        """Note which changelog this store follows, and that it had all of it at `wall`."""
         batch = WriteBatch(raw_mode=True)
         batch.put(_LOG_ID, log_id.encode())
         batch.put(_TOUCHED, b"%d" % wall)
