@@ -351,5 +351,3 @@ def burn_key(order: list[str], block: Block) -> tuple[Any, ...]:
         "id": block.id.encode(),
     }
     return (*(keys[key] for key in order), keys["id"])
-
-
