@@ -184,7 +184,7 @@ def use(model: Model, customer: Customer, event: Event, time: int) -> None:  # n
     if asked and rest == 0:
         return
     share = rest / costs[asked] if asked else Fraction(1)
-    who = (event["source"], event["id"])
+    who = (event["source"], event["id"], time)
     currency = customer.currency
     if currency not in costs:
         uncovered = Fraction(round(quantity * share * 10**exponent), 10**exponent)

@@ -79,7 +79,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         if outcome["status"] == "applied":
             self.facts.append(event)
             for over in outcome.get("overage", []):
-                who = (event["source"], event["id"])
+                who = (event["source"], event["id"], instant(event["time"]))
                 self.model.name_overage(event["subject"], who, over["id"])
         self._compare()
         self.failed = False
