@@ -1,13 +1,13 @@
 """An independent recount of a fact log: exact fractions, one pass, and not one line of creditfold.
 
-    python tests/recount.py facts.jsonl
+    python tests/recount.py facts.jsonl                  prints what each customer should have
+    python tests/recount.py facts.jsonl records.jsonl    compares it with what `simulate` gave
 
-Prints, per customer and sorted, what is usable and what is overage per unit, and the revenue per
-account in minor units, as one JSON line each, at the time of the last fact. It assumes:
-the facts were all accepted and are no duplicates; usage comes in the order of its time and never
-late; the burn order is the default one; one rate card version, without `where`, or a unit that
-names its meter; blocks without scope; every invoice line sells one block for its whole value and
-is paid in full before the block ends; each currency has two decimals and prices every meter used.
+Per customer: what is usable and what is open overage per unit, and revenue per account in minor
+units, at the time of the last fact. It reads facts in the order of their time, with duplicates
+and facts of unknown customers or meters among them, and assumes: default burn order, usage never
+late, one rate card version without `where`, blocks without scope, two decimals to each currency,
+and no payment of more than an invoice.
 """
 
 from __future__ import annotations
@@ -21,88 +21,207 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+Row = dict[str, Any]
+
+
+class Customer:
+    def __init__(self, currency: str) -> None:
+        self.currency = currency
+        self.blocks: list[Row] = []
+        self.invoices: dict[str, Row] = {}
+        self.overage: list[Row] = []
+        self.accrued: dict[str, Fraction] = defaultdict(Fraction)
+
 
 class Recount:
-    """Blocks as plain dictionaries; what they earned is worked out at the end."""
-
     def __init__(self) -> None:
-        self.currency: dict[str, str] = {}
-        self.prices: dict[str, dict[str, Fraction]] = defaultdict(dict)
-        self.blocks: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        self.overage: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+        self.customers: dict[str, Customer] = {}
+        self.prices: dict[str, dict[str, Fraction]] = {}
+        self.steps: dict[str, int] = {"USD": 10**10}
+        self.seen: set[tuple[str | None, str, str]] = set()
         self.now = datetime.min.replace(tzinfo=UTC)
 
-    def read(self, fact: dict[str, Any]) -> None:
+    def read(self, fact: Row) -> None:
         kind = fact["type"].removeprefix("creditfold.").removesuffix(".v1")
-        data, who = fact["data"], fact.get("subject", "")
+        data, who = fact["data"], fact.get("subject")
         self.now = datetime.fromisoformat(fact["time"])
-        if kind == "unit.declared" and "meter" in data:
-            self.prices[data["meter"]][data["unit"]] = Fraction(1)
+        identity = (who, fact["source"], fact["id"])
+        if identity in self.seen:
+            return
+        if kind == "meter.declared":
+            self.prices[data["meter"]] = {}
+        elif kind == "unit.declared":
+            self.steps[data["unit"]] = 10 ** data.get("exponent", 6)
         elif kind == "rate_card.published":
             for rate in data["rates"]:
-                self.prices[rate["meter"]].setdefault(rate["unit"], Fraction(rate["per_unit"]))
+                self.prices[rate["meter"]][rate["unit"]] = Fraction(rate["per_unit"])
         elif kind == "customer.created":
-            self.currency[who] = data["currency"]
-        elif kind == "credit.granted":
-            begin = datetime.fromisoformat(data.get("effective_at", fact["time"]))
-            end = datetime.fromisoformat(data["expires_at"]) if "expires_at" in data else None
-            value = Fraction(data.get("value", {"amount": "0"})["amount"]) * 100
-            order = (
-                data.get("priority", 10**9), end is None, end, data["kind"] == "paid", begin,
-                data["block"].encode(),
-            )
-            quantity = Fraction(data["quantity"])
-            self.blocks[who].append(
-                {"unit": data["unit"], "order": order, "begin": begin, "end": end, "value": value,
-                 "quantity": quantity, "left": quantity}
-            )
-        elif kind == "usage.recorded":
-            self.use(who, data["meter"], Fraction(data["quantity"]))
+            self.customers[who] = Customer(data["currency"])
+        elif who in self.customers:
+            if kind == "usage.recorded" and data["meter"] not in self.prices:
+                return
+            getattr(self, kind.replace(".", "_"))(self.customers[who], data)
+        elif who is not None:
+            return
+        self.seen.add(identity)
 
-    def use(self, who: str, meter: str, quantity: Fraction) -> None:
-        """What is left of the usage is kept as a share, so that no unit is preferred."""
+    def credit_granted(self, customer: Customer, data: Row) -> None:
+        begin = datetime.fromisoformat(data["effective_at"]) if "effective_at" in data else self.now
+        end = datetime.fromisoformat(data["expires_at"]) if "expires_at" in data else None
+        priority, paid = data.get("priority", 10**9), data["kind"] == "paid"
+        customer.blocks.append(
+            {
+                "id": data["block"],
+                "unit": data["unit"],
+                "begin": begin,
+                "end": end,
+                "order": (priority, end is None, end or begin, paid, begin, data["block"]),
+                "value": Fraction(data.get("value", {"amount": "0"})["amount"]) * 100,
+                "quantity": Fraction(data["quantity"]),
+                "left": Fraction(data["quantity"]),
+            }
+        )
+
+    def usage_recorded(self, customer: Customer, data: Row) -> None:
+        quantity, meter = Fraction(data["quantity"]), data["meter"]
         costs = {unit: price * quantity for unit, price in self.prices[meter].items()}
-        share = Fraction(1)
-        for block in sorted(self.blocks[who], key=lambda b: (b["order"][:2], b["order"][2:])):
+        asked, rest = "", Fraction(0)
+        for block in sorted(customer.blocks, key=lambda each: each["order"]):
             alive = block["begin"] <= self.now and (block["end"] is None or self.now < block["end"])
-            if alive and block["left"] and share and block["unit"] in costs:
-                cost = costs[block["unit"]]
-                part = min(cost * share, block["left"])
+            if not (alive and block["left"] and block["unit"] in costs):
+                continue
+            owed = self.owed(costs, asked, rest, block["unit"])
+            if owed:
+                asked, part = block["unit"], min(owed, block["left"])
                 block["left"] -= part
-                share -= part / cost
-        currency = self.currency[who]
-        self.overage[who][meter] += costs[currency] * share
+                rest = owed - part
+                if not rest:
+                    return
+        amount = self.owed(costs, asked, rest, customer.currency)
+        before = round(customer.accrued[meter] * 100)
+        customer.accrued[meter] += amount
+        posted = round(customer.accrued[meter] * 100) - before
+        over = {"meter": meter, "time": self.now, "amount": amount, "posted": posted, "open": True}
+        customer.overage.append(over)
 
-    def line(self, who: str) -> dict[str, Any]:
+    def owed(self, costs: dict[str, Fraction], asked: str, rest: Fraction, unit: str) -> Fraction:
+        """The rest in another unit, half even to its step; all of it where nobody was asked."""
+        if asked in ("", unit):
+            return rest if asked else costs[unit]
+        step = self.steps[unit]
+        return Fraction(round(costs[unit] * rest / costs[asked] * step), step)
+
+    def invoice_issued(self, customer: Customer, data: Row) -> None:
+        lines = []
+        for line in data["lines"]:
+            net, tax = (round(Fraction(line.get(part, "0")) * 100) for part in ("amount", "tax"))
+            accrued = None
+            if "arrears_for" in line:
+                accrued = sum(self.bill(customer, span) for span in line["arrears_for"])
+            sells = [sale["block"] for sale in line.get("sells", [])]
+            lines.append({"net": net, "tax": tax, "sells": sells, "accrued": accrued})
+        rule = data.get("recognition", "on_issue")
+        customer.invoices[data["invoice"]] = {"rule": rule, "lines": lines, "paid": 0}
+
+    def bill(self, customer: Customer, span: Row) -> int:
+        start, end = datetime.fromisoformat(span["from"]), datetime.fromisoformat(span["to"])
+        cleared = 0
+        for over in customer.overage:
+            if over["open"] and over["meter"] == span["meter"] and start <= over["time"] < end:
+                over["open"] = False
+                cleared += over["posted"]
+        return cleared
+
+    def invoice_paid(self, customer: Customer, data: Row) -> None:
+        customer.invoices[data["invoice"]]["paid"] += round(Fraction(data["amount"]) * 100)
+
+    def row(self, who: str) -> Row:
+        customer = self.customers[who]
+        funded: dict[str, int] = defaultdict(int)
+        earned: dict[str, int] = defaultdict(int)
+        for invoice in customer.invoices.values():
+            paid = invoice["paid"]
+            for line in invoice["lines"]:
+                gross = line["net"] + line["tax"]
+                part = min(paid, gross)
+                paid -= part
+                booked = part if invoice["rule"] == "on_payment" else gross
+                net = booked - (round(Fraction(line["tax"] * booked, gross)) if gross else 0)
+                if line["accrued"] is not None:
+                    earned["4010"] += line["net"] - line["accrued"]
+                elif line["sells"]:
+                    (block,) = line["sells"]
+                    funded[block] += net
+                else:
+                    earned["4030"] += net
+        earned["4010"] += sum(round(amount * 100) for amount in customer.accrued.values())
         usable: dict[str, Fraction] = defaultdict(Fraction)
-        used = broken = Fraction(0)
-        for block in self.blocks[who]:
-            earned = round(block["value"] * (1 - block["left"] / block["quantity"]))
-            used += earned
+        for block in customer.blocks:
+            used = round(block["value"] * (1 - block["left"] / block["quantity"]))
+            earned["4000"] += used
             if block["end"] is not None and block["end"] <= self.now:
-                broken += block["value"] - earned
+                if block["left"]:
+                    earned["4050"] += max(0, funded[block["id"]] - used)
             elif block["begin"] <= self.now:
                 usable[block["unit"]] += block["left"]
-        over = {self.currency[who]: sum(self.overage[who].values(), Fraction(0))}
-        accrued = sum(round(amount * 100) for amount in self.overage[who].values())
-        revenue = {"4000": int(used), "4010": accrued, "4050": int(broken)}
+        still_open = sum((each["amount"] for each in customer.overage if each["open"]), Fraction(0))
         return {
             "customer": who,
-            "overage": {unit: str(amount) for unit, amount in over.items() if amount},
-            "revenue": {account: amount for account, amount in revenue.items() if amount},
-            "usable": {unit: str(amount) for unit, amount in usable.items() if amount},
+            "overage": {customer.currency: str(still_open)} if still_open else {},
+            "revenue": {account: amount for account, amount in sorted(earned.items()) if amount},
+            "usable": {unit: str(amount) for unit, amount in sorted(usable.items()) if amount},
         }
 
 
-def recount(facts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One line a customer, by customer; amounts of units are exact, as fractions in text."""
+def recount(facts: Iterable[Row]) -> list[Row]:
+    """One row a customer, by customer; amounts of units are exact, as fractions in text."""
     count = Recount()
     for fact in facts:
         count.read(fact)
-    return [count.line(who) for who in sorted(count.currency)]
+    return [count.row(who) for who in sorted(count.customers)]
+
+
+def stated(records: Iterable[Row]) -> list[Row]:
+    """The same rows from revenue postings and balance snapshots."""
+    revenue: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    rows = {}
+    for record in records:
+        data = record["data"]
+        if record["type"] == "creditfold.revenue.posting.v1":
+            revenue[data["customer"]][data["credit"]] += data["amount"]
+            revenue[data["customer"]][data["debit"]] -= data["amount"]
+        elif record["type"] == "creditfold.balance.snapshot.v1":
+            rows[record["subject"]] = {
+                "customer": record["subject"],
+                **{
+                    name: {u: str(Fraction(n)) for u, n in data[name].items() if Fraction(n)}
+                    for name in ("overage", "usable")
+                },
+            }
+    for who, row in rows.items():
+        row["revenue"] = {a: n for a, n in sorted(revenue[who].items()) if a[0] == "4" and n}
+    return [rows[who] for who in sorted(rows)]
+
+
+def _lines(path: str) -> Iterable[Row]:
+    with Path(path).open() as lines:
+        yield from map(json.loads, lines)
+
+
+def main() -> int:
+    mine = recount(_lines(sys.argv[1]))
+    if len(sys.argv) == 2:
+        for row in mine:
+            print(json.dumps(row, sort_keys=True))
+        return 0
+    theirs = stated(_lines(sys.argv[2]))
+    differing = [pair for pair in zip(mine, theirs, strict=True) if pair[0] != pair[1]]
+    for left, right in differing[:3]:
+        print("recount", json.dumps(left, sort_keys=True))
+        print("stated ", json.dumps(right, sort_keys=True))
+    print(f"{len(mine)} customers, {len(differing)} differ")
+    return 1 if differing else 0
 
 
 if __name__ == "__main__":
-    with Path(sys.argv[1]).open() as lines:
-        for row in recount(json.loads(text) for text in lines):
-            print(json.dumps(row, sort_keys=True))
+    sys.exit(main())

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from creditfold.partition.simulation import Simulation
 from properties.events import (
@@ -94,7 +93,9 @@ def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path)
     log.write_text("".join(json.dumps(each) + "\n" for each in facts))
     told = subprocess.run(
         [sys.executable, "-I", str(Path(__file__).with_name("recount.py")), str(log)],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     counted = {row["customer"]: row for row in map(json.loads, told.stdout.splitlines())}
 
@@ -108,7 +109,7 @@ def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path)
     assert counted.keys() == stated.keys()
     for who, row in counted.items():
         assert _exact(row["usable"]) == _exact(stated[who]["usable"]), who
-        assert _close(row["overage"], stated[who]["overage"]), who
+        assert _exact(row["overage"]) == _exact(stated[who]["overage"]), who
         revenue = {a: -n for (c, _, a), n in books.items() if c == who and a[0] == "4"}
         assert row["revenue"] == revenue, who
     check_all(Records(out))
@@ -117,13 +118,26 @@ def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path)
     assert any("credits" in row["usable"] for row in counted.values())
 
 
+def test_the_demo_is_recounted_with_its_duplicates_refusals_and_part_payments(tmp_path: Path):
+    """The bundled slice of the trace, through the commands that the README names."""
+    facts, records = tmp_path / "facts.jsonl", tmp_path / "records.jsonl"
+    cli = [sys.executable, "-m", "creditfold"]
+    with facts.open("wb") as out:
+        subprocess.run([*cli, "demo", "--facts-only"], stdout=out, check=True)
+    with records.open("wb") as out:
+        subprocess.run([*cli, "simulate", str(facts)], stdout=out, check=True)
+    judge = [sys.executable, "-I", str(Path(__file__).with_name("recount.py"))]
+    told = subprocess.run(
+        [*judge, str(facts), str(records)], capture_output=True, text=True, check=False
+    )
+    assert (0, "200 customers, 0 differ\n") == (told.returncode, told.stdout)
+    assert "R-EXPIRE" in records.read_text()
+    records.write_text(records.read_text().replace('"amount":1,', '"amount":2,', 1))
+    told = subprocess.run(
+        [*judge, str(facts), str(records)], capture_output=True, text=True, check=False
+    )
+    assert (1, "200 customers, 1 differ") == (told.returncode, told.stdout.splitlines()[-1])
+
+
 def _exact(amounts: dict[str, str]) -> dict[str, Fraction]:
     return {unit: Fraction(amount) for unit, amount in amounts.items() if Fraction(amount)}
-
-
-def _close(mine: dict[str, str], stated: dict[str, Any]) -> bool:
-    """A rest that moves between units is rounded to the ledger's step each time it does."""
-    left, right = _exact(mine), _exact(stated)
-    return left.keys() == right.keys() and all(
-        abs(left[unit] - right[unit]) < Fraction(1, 10**6) for unit in left
-    )

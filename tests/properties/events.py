@@ -31,8 +31,14 @@ def text(at: int) -> str:
 
 
 def fact(
-    kind: str, data: Event, *, id: str, at: int | str,  # noqa: A002  # the wire's own name
-    customer: str | None = None, recorded: int | str | None = None, source: str = "/tests",
+    kind: str,
+    data: Event,
+    *,
+    id: str,  # noqa: A002  # the wire's own name
+    at: int | str,
+    customer: str | None = None,
+    recorded: int | str | None = None,
+    source: str = "/tests",
 ) -> Event:
     """One input as a structured CloudEvent; without a customer it is a catalog fact."""
     event: Event = {

@@ -101,7 +101,7 @@ class Block:
 class Over:
     """Usage that no block covered and no invoice has billed yet."""
 
-    usage: tuple[str, str]
+    usage: tuple[str, str, int]
     meter: str
     time: int
     unit: str
@@ -256,7 +256,7 @@ class Model:
         apply(self, changed, event, time)
         self.customers[id_] = changed
 
-    def name_overage(self, customer: str, usage: tuple[str, str], id_: str) -> None:
+    def name_overage(self, customer: str, usage: tuple[str, str, int], id_: str) -> None:
         """The id under which the real fold reported the overage of this usage."""
         for over in self.customers[customer].overage:
             if over.usage == usage:
@@ -351,5 +351,3 @@ def burn_key(order: list[str], block: Block) -> tuple[Any, ...]:
         "id": block.id.encode(),
     }
     return (*(keys[key] for key in order), keys["id"])
-
-

@@ -107,8 +107,18 @@ def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
     if data["kind"] == "promotional" and value:
         raise Refused("value_not_free")
     customer.blocks[data["block"]] = Block(
-        data["block"], data["kind"], data["unit"], quantity, value, price["currency"], time,
-        effective, expires, data.get("priority"), data.get("scope", {}), issued=quantity,
+        data["block"],
+        data["kind"],
+        data["unit"],
+        quantity,
+        value,
+        price["currency"],
+        time,
+        effective,
+        expires,
+        data.get("priority"),
+        data.get("scope", {}),
+        issued=quantity,
     )
     if customer.sold(data["block"]) > value:
         raise Refused("sold_above_value")
@@ -134,7 +144,7 @@ def _fund(customer: Customer, block: str, value: int, funding: Event) -> None:
     raise Refused("funding_disagrees")
 
 
-def use(model: Model, customer: Customer, event: Event, time: int) -> None:
+def use(model: Model, customer: Customer, event: Event, time: int) -> None:  # noqa: C901  # plain beats short in a model
     data, properties = event["data"], event["data"].get("properties", {})
     meter = model.meters.get(data["meter"])
     if meter is None:
@@ -174,7 +184,7 @@ def use(model: Model, customer: Customer, event: Event, time: int) -> None:
     if asked and rest == 0:
         return
     share = rest / costs[asked] if asked else Fraction(1)
-    who = (event["source"], event["id"])
+    who = (event["source"], event["id"], time)
     currency = customer.currency
     if currency not in costs:
         uncovered = Fraction(round(quantity * share * 10**exponent), 10**exponent)

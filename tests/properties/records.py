@@ -146,4 +146,3 @@ class Records:
         for _, last, _ in self.replay():  # noqa: B007  # the generator fills one dictionary
             pass
         return last
-

@@ -212,7 +212,11 @@ def test_a_rejection_changes_nothing_and_frees_its_id(
     place = data.draw(st.integers(1, len(history)))
     now = _recorded(history[place - 1])
     good = fact(
-        "usage.recorded", {"meter": "gb", "quantity": "1"}, id="x", at=now, customer="ada",
+        "usage.recorded",
+        {"meter": "gb", "quantity": "1"},
+        id="x",
+        at=now,
+        customer="ada",
         recorded=now,
     )
     bad = copy.deepcopy(good)
@@ -229,18 +233,35 @@ def test_a_rejection_changes_nothing_and_frees_its_id(
     assert ["rejected"] == [o["status"] for o in refused]
     right = run([*setting(), *before, good, *after])
     assert applied(right) == applied(run([*setting(), *before, bad, good, *after]))
-    assert any(r["data"].get("cause", {}) and r["data"]["cause"].get("id") == "x"
-               for r in applied(right) if r["type"] == "creditfold.ledger.outcome.v1")
+    assert any(
+        r["data"].get("cause", {}) and r["data"]["cause"].get("id") == "x"
+        for r in applied(right)
+        if r["type"] == "creditfold.ledger.outcome.v1"
+    )
 
 
 def test_a_policy_published_late_does_not_let_the_clock_decide():
     """What fell due before a policy was known is posted under the old one, swept or not."""
-    block = {"block": "b", "kind": "paid", "unit": "credits", "quantity": "10",
-             "value": {"amount": "1", "currency": "USD"}, "expires_at": text(START + DAY)}
-    bill = {"invoice": "i", "currency": "USD",
-            "lines": [{"line": "1", "amount": "1", "sells": [{"block": "b"}]}]}
-    policy = {"version": 1, "effective_from": text(START), "author": "a", "reason": "r",
-              "keys": {"draw.order": ["id"]}}
+    block = {
+        "block": "b",
+        "kind": "paid",
+        "unit": "credits",
+        "quantity": "10",
+        "value": {"amount": "1", "currency": "USD"},
+        "expires_at": text(START + DAY),
+    }
+    bill = {
+        "invoice": "i",
+        "currency": "USD",
+        "lines": [{"line": "1", "amount": "1", "sells": [{"block": "b"}]}],
+    }
+    policy = {
+        "version": 1,
+        "effective_from": text(START),
+        "author": "a",
+        "reason": "r",
+        "keys": {"draw.order": ["id"]},
+    }
     begin = {"currency": "USD", "time_zone": "UTC"}
     facts = [
         *setting(),
@@ -265,10 +286,12 @@ def _ada(*facts: tuple[str, Event, str, int]) -> list[Event]:
 def test_an_id_that_comes_back_after_the_window_does_not_overwrite_the_first():
     """Ids are forgotten after the window; ids of outcomes, postings and overage must not recur."""
     used: list[Event] = [{"meter": "api.calls", "quantity": q} for q in ("100", "200")]
-    out = run(_ada(
-        ("usage.recorded", used[0], "u1", START),
-        ("usage.recorded", used[1], "u1", START + 4 * DAY),
-    ))
+    out = run(
+        _ada(
+            ("usage.recorded", used[0], "u1", START),
+            ("usage.recorded", used[1], "u1", START + 4 * DAY),
+        )
+    )
     check_all(Records(out))
 
 
@@ -292,8 +315,15 @@ def _a_year_of_business() -> list[Event]:
     """A funded block in part used and expired, an unfunded one, and overage in part billed."""
     money = {"amount": "10.00", "currency": "USD"}
     grants = [
-        {"block": name, "kind": "paid", "unit": "credits", "quantity": "100", "value": money,
-         "priority": n, "expires_at": text(START + 20 * DAY)}
+        {
+            "block": name,
+            "kind": "paid",
+            "unit": "credits",
+            "quantity": "100",
+            "value": money,
+            "priority": n,
+            "expires_at": text(START + 20 * DAY),
+        }
         for n, name in enumerate(("unfunded", "funded"))
     ]
     line = {"line": "1", "amount": "10.00", "tax": "1.90", "sells": [{"block": "funded"}]}
@@ -304,16 +334,18 @@ def _a_year_of_business() -> list[Event]:
         return fact(kind, data, id=name, at=START + day * DAY, customer="ada")
 
     calls: dict[str, Any] = {"meter": "api.calls"}
-    return run([
-        *setting(),
-        mine("customer.created", begin, "new", 0),
-        *(mine("credit.granted", g, g["block"], 0) for g in grants),
-        mine("invoice.issued", bill, "i", 0),
-        mine("usage.recorded", calls | {"quantity": "201"}, "u1", 1),
-        mine("usage.recorded", calls | {"quantity": "202"}, "u2", 2),
-        mine("usage.recorded", {"meter": "gb", "quantity": "19000"}, "u3", 3),
-        mine("usage.recorded", calls | {"quantity": "1000"}, "u4", 21),
-    ])
+    return run(
+        [
+            *setting(),
+            mine("customer.created", begin, "new", 0),
+            *(mine("credit.granted", g, g["block"], 0) for g in grants),
+            mine("invoice.issued", bill, "i", 0),
+            mine("usage.recorded", calls | {"quantity": "201"}, "u1", 1),
+            mine("usage.recorded", calls | {"quantity": "202"}, "u2", 2),
+            mine("usage.recorded", {"meter": "gb", "quantity": "19000"}, "u3", 3),
+            mine("usage.recorded", calls | {"quantity": "1000"}, "u4", 21),
+        ]
+    )
 
 
 def test_the_honest_books_pass():
@@ -328,8 +360,13 @@ def test_the_honest_books_pass():
 @pytest.mark.parametrize(
     ("rule", "broken"),
     [
-        ("R-DRAW", [i06_account_2000_is_the_sum_of_carrying_values,
-                    i11_usage_revenue_depends_on_what_is_drawn_alone]),
+        (
+            "R-DRAW",
+            [
+                i06_account_2000_is_the_sum_of_carrying_values,
+                i11_usage_revenue_depends_on_what_is_drawn_alone,
+            ],
+        ),
         ("R-EXPIRE", [i06_account_2000_is_the_sum_of_carrying_values]),
         ("R-OVERAGE", [i10_unbilled_is_accrued_less_billed]),
         ("R-DRAW-UNFUNDED", [i11_usage_revenue_depends_on_what_is_drawn_alone]),

@@ -79,7 +79,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         if outcome["status"] == "applied":
             self.facts.append(event)
             for over in outcome.get("overage", []):
-                who = (event["source"], event["id"])
+                who = (event["source"], event["id"], instant(event["time"]))
                 self.model.name_overage(event["subject"], who, over["id"])
         self._compare()
         self.failed = False
@@ -88,9 +88,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
     def _new(self, kind: str, customer: str | None, data: Event, at: int | None = None) -> Event:
         self.count += 1
         time = self.now if at is None else at
-        return fact(
-            kind, data, id=f"f{self.count}", at=time, customer=customer, recorded=self.now
-        )
+        return fact(kind, data, id=f"f{self.count}", at=time, customer=customer, recorded=self.now)
 
     def _compare(self) -> None:
         """What is due by now may be folded or not: look at a copy that the clock has moved."""
@@ -143,10 +141,16 @@ class FoldAgainstModel(RuleBasedStateMachine):
         self.model.sweep(self.now)
 
     @rule(
-        name=WHO, block=st.sampled_from(BLOCKS), unit=st.sampled_from(UNITS), quantity=quantities,
-        value=amounts, free=st.booleans(), start=st.sampled_from([None, -2 * DAY, 3 * MINUTE, DAY]),
+        name=WHO,
+        block=st.sampled_from(BLOCKS),
+        unit=st.sampled_from(UNITS),
+        quantity=quantities,
+        value=amounts,
+        free=st.booleans(),
+        start=st.sampled_from([None, -2 * DAY, 3 * MINUTE, DAY]),
         life=st.sampled_from([None, 10 * SECOND, HOUR, DAY, 3 * DAY]),
-        priority=st.sampled_from([None, 1, 2]), scope=scopes,
+        priority=st.sampled_from([None, 1, 2]),
+        scope=scopes,
         funding=st.none() | st.tuples(st.sampled_from(INVOICES), st.sampled_from(["1", "2"])),
     )
     def grant(
@@ -171,7 +175,8 @@ class FoldAgainstModel(RuleBasedStateMachine):
         self._send(self._new("credit.granted", name, data))
 
     @rule(
-        name=WHO, usage=usages,
+        name=WHO,
+        usage=usages,
         ago=st.sampled_from([0, 0, 0, -MINUTE * 4, -MINUTE * 6, HOUR, 2 * DAY, 3 * DAY, 4 * DAY]),
     )
     def use(self, name: str, usage: Event, ago: int) -> None:
@@ -181,8 +186,12 @@ class FoldAgainstModel(RuleBasedStateMachine):
         self._send(self._new("usage.recorded", name, usage, self.now - ago))
 
     @rule(
-        name=WHO, invoice=st.sampled_from(INVOICES), block=st.sampled_from(BLOCKS),
-        other=st.sampled_from(BLOCKS), amount=amounts, second=amounts,
+        name=WHO,
+        invoice=st.sampled_from(INVOICES),
+        block=st.sampled_from(BLOCKS),
+        other=st.sampled_from(BLOCKS),
+        amount=amounts,
+        second=amounts,
         tax=st.sampled_from([None, "0.01", "1", "19"]),
         rule_=st.sampled_from([None, "on_issue", "on_due", "on_payment"]),
         due=st.sampled_from([None, -HOUR, HOUR, 2 * DAY]),
@@ -214,7 +223,10 @@ class FoldAgainstModel(RuleBasedStateMachine):
         self._send(self._new("invoice.issued", name, data))
 
     @rule(
-        name=WHO, invoice=st.sampled_from(INVOICES), amount=amounts, by_id=st.booleans(),
+        name=WHO,
+        invoice=st.sampled_from(INVOICES),
+        amount=amounts,
+        by_id=st.booleans(),
         meter=st.sampled_from(["api.calls", "llm.tokens", "misc.events"]),
         back=st.sampled_from([HOUR, 2 * DAY, 30 * DAY]),
     )
@@ -234,7 +246,9 @@ class FoldAgainstModel(RuleBasedStateMachine):
         self._send(self._new("invoice.issued", name, data))
 
     @rule(
-        name=WHO, invoice=st.sampled_from(INVOICES), amount=amounts,
+        name=WHO,
+        invoice=st.sampled_from(INVOICES),
+        amount=amounts,
         part=st.sampled_from(["all", "half", "given"]),
     )
     def pay(self, name: str, invoice: str, amount: str, part: str) -> None:
@@ -264,7 +278,11 @@ class FoldAgainstModel(RuleBasedStateMachine):
         time = self.now if fresh else instant(old["time"])
         data = {"meter": "api.calls", "quantity": str(int(Fraction(quantity)) + 7)}
         again = fact(
-            "usage.recorded", data, id=old["id"], at=time, customer=old["subject"],
+            "usage.recorded",
+            data,
+            id=old["id"],
+            at=time,
+            customer=old["subject"],
             recorded=self.now,
         )
         self._send(again)
@@ -288,8 +306,11 @@ class FoldAgainstModel(RuleBasedStateMachine):
     def publish_policy(self, keys: Event, back: int) -> None:
         self.version += 1
         data = {
-            "version": self.version, "effective_from": text(self.now - back), "keys": keys,
-            "author": "a", "reason": "r",
+            "version": self.version,
+            "effective_from": text(self.now - back),
+            "keys": keys,
+            "author": "a",
+            "reason": "r",
         }
         self._send(self._new("policy.published", None, data))
 
@@ -298,7 +319,9 @@ class FoldAgainstModel(RuleBasedStateMachine):
         self.version += 1
         unit = CUSTOMERS[name]
         data = {
-            "rate_card": f"own-{name}", "version": self.version, "applies_to": {"customer": name},
+            "rate_card": f"own-{name}",
+            "version": self.version,
+            "applies_to": {"customer": name},
             "effective_from": text(self.now + (HOUR if soon else -DAY)),
             "rates": [{"meter": "api.calls", "unit": unit, "per_unit": price}],
         }

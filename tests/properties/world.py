@@ -18,8 +18,12 @@ def catalog() -> list[tuple[str, Event]]:
     """Three priced meters of three products, one without any price, and two custom units."""
     meters = (("api.calls", "api", 0), ("llm.tokens", "llm", 0), ("gb", "storage", 3))
     rates: list[Event] = [
-        {"meter": "api.calls", "unit": "USD", "per_unit": "0.5",
-         "where": {"field": "size", "eq": "large"}},
+        {
+            "meter": "api.calls",
+            "unit": "USD",
+            "per_unit": "0.5",
+            "where": {"field": "size", "eq": "large"},
+        },
         {"meter": "api.calls", "unit": "USD", "per_unit": "0.0333333333"},
         {"meter": "api.calls", "unit": "JPY", "per_unit": "0.7"},
         {"meter": "api.calls", "unit": "credits", "per_unit": "0.25"},
@@ -37,8 +41,12 @@ def catalog() -> list[tuple[str, Event]]:
         ("unit.declared", {"unit": "tokens", "version": 1, "exponent": 0, "meter": "llm.tokens"}),
         (
             "rate_card.published",
-            {"rate_card": "list", "version": 1, "effective_from": text(START - 30 * DAY),
-             "rates": rates},
+            {
+                "rate_card": "list",
+                "version": 1,
+                "effective_from": text(START - 30 * DAY),
+                "rates": rates,
+            },
         ),
     ]
 
@@ -54,8 +62,11 @@ _side = st.fixed_dictionaries(
         "products": st.sampled_from([["api"], ["llm", "storage"]]),
         "meters": st.sampled_from([["api.calls"], ["gb", "llm.tokens"]]),
         "where": st.sampled_from(
-            [{"field": "size", "eq": "large"}, {"field": "region", "exists": True},
-             {"not": {"field": "size", "in": ["small", "tiny"]}}]
+            [
+                {"field": "size", "eq": "large"},
+                {"field": "region", "exists": True},
+                {"not": {"field": "size", "in": ["small", "tiny"]}},
+            ]
         ),
     },
 )
@@ -92,8 +103,19 @@ policy_keys = st.sampled_from(
 )
 
 spoilings = st.sampled_from(
-    ["unknown field", "missing field", "unknown type", "zero", "negative", "too many digits",
-     "not a number", "a float", "unknown meter", "future", "unknown unit"]
+    [
+        "unknown field",
+        "missing field",
+        "unknown type",
+        "zero",
+        "negative",
+        "too many digits",
+        "not a number",
+        "a float",
+        "unknown meter",
+        "future",
+        "unknown unit",
+    ]
 )
 
 

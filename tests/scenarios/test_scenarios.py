@@ -58,8 +58,13 @@ class Run:
         source = step.get("source", "/scenario")
         self.out += self.fold.feed(
             fact(
-                step["fact"], self._named(step["data"]), id=step["id"], at=step["at"],
-                customer=customer, recorded=step.get("recorded"), source=source,
+                step["fact"],
+                self._named(step["data"]),
+                id=step["id"],
+                at=step["at"],
+                customer=customer,
+                recorded=step.get("recorded"),
+                source=source,
             )
         )
 
@@ -180,7 +185,14 @@ def test_every_scenario_file_says_what_should_come_out():
         assert path.stem == scenario["name"]
         assert all(scenario[key] for key in ("words", "source", "then", "setting")), path
         assert set(scenario["then"]) <= {
-            "statuses", "burned", "notices", "journal", "rules", "by_block", "by_product", "at",
+            "statuses",
+            "burned",
+            "notices",
+            "journal",
+            "rules",
+            "by_block",
+            "by_product",
+            "at",
         }, path
 
 
@@ -189,5 +201,3 @@ def test_no_two_scenarios_are_the_same():
     bodies = [json.loads(path.read_text()) for path in SCENARIOS]
     facts = [json.dumps([s["setting"], s["given"], s["when"]], sort_keys=True) for s in bodies]
     assert len(facts) == len(set(facts))
-
-

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -44,9 +46,13 @@ class Database:
             if read_only
             else AccessType.read_write()
         )
+        self._links: TemporaryDirectory[str] | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(directory), _options(), access_type=access)
+            if read_only and not os.access(directory, os.W_OK):
+                self._links = _linked(directory)
+            opened = str(directory) if self._links is None else self._links.name
+            self._db = Rdict(opened, _options(), access_type=access)
         except Exception as error:  # rocksdict raises bare Exception for all of RocksDB's errors
             raise _explained(directory, error) from error
         self._check_format(read_only=read_only)
@@ -64,7 +70,13 @@ class Database:
 
     def close(self) -> None:
         """Release the directory."""
-        self._db.close()
+        try:
+            self._db.close()
+        except Exception as error:  # rocksdict raises bare Exception
+            raise _explained(self.directory, error) from error
+        finally:
+            if self._links is not None:
+                self._links.cleanup()
 
     def get(self, key: bytes) -> bytes | None:
         """The value under the key."""
@@ -140,6 +152,15 @@ def _options() -> Options:
     options.set_max_background_jobs(2)
     options.set_paranoid_checks(True)
     return options
+
+
+def _linked(directory: Path) -> TemporaryDirectory[str]:
+    """A directory of links: rocksdict writes a file of its own even where it only reads."""
+    links = TemporaryDirectory(prefix="creditfold-")
+    for path in directory.iterdir():
+        (Path(links.name) / path.name).symlink_to(path.absolute())
+    (Path(links.name) / "rocksdict-config.json").unlink(missing_ok=True)
+    return links
 
 
 def _explained(directory: Path, error: Exception) -> StorageError:

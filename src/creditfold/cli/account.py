@@ -1,0 +1,118 @@
+"""A customer as one document: the balances of the fold, with the records that explain them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from creditfold.cli.balances import balance
+from creditfold.cli.history import data, header
+from creditfold.cli.sums import total
+from creditfold.contract.topics import INVOICES, LEDGER, event_type
+from creditfold.core.exact import decimal
+from creditfold.core.state import ACCOUNT, Account
+from creditfold.core.times import rfc3339
+from creditfold.local.runtime import LocalRuntime
+
+LAST = 10
+
+_ISSUED = event_type("invoice.issued")
+_PAID = event_type("invoice.paid")
+
+
+def look(runtime: LocalRuntime, customer: str, at: int | None) -> dict[str, Any] | None:
+    """The snapshot with what expires next, the invoices and the last outcomes; None if unknown."""
+    snapshot = balance(runtime, customer, at)
+    if snapshot is None:
+        return None
+    view: dict[str, Any] = snapshot.model_dump(mode="json", by_alias=True, exclude_none=True)
+    live = [
+        block for block in view["blocks"] if block["available"] != "0" and "expires_at" in block
+    ]
+    live.sort(key=lambda block: (block["expires_at"], block["block"]))
+    outcomes = list(_outcomes(runtime, customer, at))
+    applied = {outcome["cause"].get("id") for outcome in outcomes if outcome["status"] == "applied"}
+    return {
+        "customer": customer,
+        **view,
+        "expires_next": None if not live else live[0],
+        "invoices": _invoices(runtime, customer, applied),
+        "facts": len(outcomes),
+        "last": outcomes[-LAST:],
+    }
+
+
+def everyone(runtime: LocalRuntime) -> Iterator[dict[str, Any]]:
+    """Every customer with what its head says."""
+    exponent = runtime.partition.catalog.exponent
+
+    def texts(amounts: dict[str, int]) -> dict[str, str]:
+        return {
+            unit: decimal(amount, _exponent(runtime, unit, exponent(unit)))
+            for unit, amount in sorted(amounts.items())
+        }
+
+    for customer in runtime.store.accounts():
+        account: Account = runtime.store.get((customer, ACCOUNT, ""))
+        yield {
+            "customer": customer,
+            "currency": account.currency,
+            "usable": texts(account.usable),
+            "overage": texts(account.overage),
+            "next_due": None if account.next_due is None else rfc3339(account.next_due),
+            "facts": account.seq,
+            "head": account.head,
+        }
+
+
+def _exponent(runtime: LocalRuntime, unit: str, known: int | None) -> int:
+    if known is not None:
+        return known
+    return runtime.partition.catalog.meters[unit.removeprefix("meter:")].exponent
+
+
+def _outcomes(runtime: LocalRuntime, customer: str, at: int | None) -> Iterator[dict[str, Any]]:
+    key = customer.encode()
+    until = None if at is None else rfc3339(at)
+    for record in runtime.log.read(LEDGER.name):
+        if record.key != key:
+            continue
+        outcome = data(record)
+        if until is None or _earlier(outcome["recorded_at"], until):
+            yield outcome
+
+
+def _earlier(left: str, right: str) -> bool:
+    """Whether one RFC 3339 text in UTC is not after another; a fraction may be cut short."""
+    return left.removesuffix("Z") <= right.removesuffix("Z")
+
+
+def _invoices(
+    runtime: LocalRuntime, customer: str, applied: set[str | None]
+) -> list[dict[str, Any]]:
+    """The invoices as they were issued, with what was paid; refused facts do not count."""
+    key = customer.encode()
+    found: dict[str, dict[str, Any]] = {}
+    for record in runtime.log.read(INVOICES.name):
+        if record.key != key or header(record, "ce_id") not in applied:
+            continue
+        fact, type_ = data(record), header(record, "ce_type")
+        if type_ == _ISSUED and fact["invoice"] not in found:
+            net = [line["amount"] for line in fact["lines"]]
+            tax = [line.get("tax", 0) for line in fact["lines"]]
+            found[fact["invoice"]] = {
+                "invoice": fact["invoice"],
+                "currency": fact["currency"],
+                "issued_at": header(record, "ce_time"),
+                "recognition": fact.get("recognition"),
+                "lines": [line["line"] for line in fact["lines"]],
+                "gross": total(*net, *tax),
+                "payments": [],
+            }
+        elif type_ == _PAID and fact["invoice"] in found:
+            found[fact["invoice"]]["payments"].append(
+                {"at": header(record, "ce_time"), "amount": total(fact["amount"])}
+            )
+    for invoice in found.values():
+        invoice["paid"] = total(*(payment["amount"] for payment in invoice["payments"]))
+    return list(found.values())

@@ -1,0 +1,149 @@
+"""A customer on the screen: blocks as bars, what expires next, overage, invoices, last outcomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from creditfold.cli import screen
+from creditfold.cli.opening import Run
+from creditfold.cli.sums import scaled, total
+
+BAR = 12
+
+PARTS = (
+    ("drawn", "█", "blue", "used"),
+    ("available", "▒", "green", "left"),
+    ("issued", "·", "yellow", "not yet active"),
+    ("expired", "░", "red", "expired"),
+)
+"""(place, sign, style, word)."""
+
+
+def legend() -> Text:
+    """What the signs of a bar mean."""
+    text = Text("  ")
+    for _, sign, style, word in PARTS:
+        text.append(f"{sign * 2} ", style=style)
+        text.append(f"{word}   ", style="dim")
+    return text
+
+
+def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
+    """All of the view."""
+    screen.heading(out, f"Customer {screen.clean(view['customer'])}", f"as of {view['at']}")
+    _balances(out, view)
+    if view["blocks"]:
+        screen.heading(out, "Blocks")
+        blocks(out, view["blocks"])
+        out.print(legend())
+    _expiry(out, view)
+    if view["invoices"]:
+        _invoices(out, view["invoices"])
+    if view["last"]:
+        _last(out, view)
+    steps = [(run.command("replay --verify"), "prove these figures: fold all again and compare")]
+    events = [outcome["cause"].get("id") for outcome in view["last"]]
+    event = next((event for event in reversed(events) if event is not None), None)
+    if event is not None:
+        shown = screen.clean(event)
+        steps.insert(0, (run.command(f"trace {shown}"), "the last fact: entries, postings, proof"))
+    screen.next_steps(out, *steps)
+
+
+def _balances(out: Console, view: dict[str, Any]) -> None:
+    units = dict.fromkeys((*view["usable"], *view["overage"]))
+    if not units:
+        out.print("  no credit was granted yet, and nothing was used")
+        return
+    rows = [(unit, view["usable"].get(unit, "0"), view["overage"].get(unit, "0")) for unit in units]
+    columns = ("unit", "usable", "overage, not billed")
+    out.print(screen.table(columns, rows, right=columns[1:]))
+
+
+def blocks(out: Console, found: list[dict[str, Any]]) -> None:
+    """One bar a block."""
+    rows = [
+        (
+            block["block"],
+            f"{block['kind']}, {state(block)}",
+            f"{block['quantity']} {block['unit']}",
+            block_bar(block),
+            block["drawn"],
+            total(block["available"], block["issued"]),
+            block["expired"],
+            block.get("expires_at", "never")[:16].replace("T", " "),
+        )
+        for block in found
+    ]
+    columns = ("block", "kind, state", "granted", "", "used", "left", "expired", "until")
+    right = ("granted", "used", "left", "expired")
+    out.print(screen.table(columns, rows, right=right, fixed=("", "until")))
+
+
+def block_bar(block: dict[str, Any]) -> Text:
+    """Where the block's units are."""
+    parts = [(scaled(block[place]), sign, style) for place, sign, style, _ in PARTS]
+    return screen.bar(parts, BAR)
+
+
+def state(block: dict[str, Any]) -> str:
+    """A word for where most of the block's life is."""
+    if block["issued"] != "0":
+        return "not yet active"
+    if block["available"] != "0":
+        return "active"
+    return "expired" if block["expired"] != "0" else "used up"
+
+
+def _expiry(out: Console, view: dict[str, Any]) -> None:
+    block = view["expires_next"]
+    if block is None:
+        return
+    text = f"{block['available']} {block['unit']} of block {screen.clean(block['block'])}"
+    screen.heading(out, "Expires next")
+    out.print(f"  {text} at {block['expires_at']}", soft_wrap=True)
+
+
+def _invoices(out: Console, invoices: list[dict[str, Any]]) -> None:
+    screen.heading(out, "Invoices")
+    rows = [
+        (
+            invoice["invoice"],
+            invoice["issued_at"],
+            ", ".join(invoice["lines"]),
+            f"{invoice['gross']} {invoice['currency']}",
+            invoice["paid"],
+            total(invoice["gross"], f"-{invoice['paid']}" if invoice["paid"] != "0" else 0),
+        )
+        for invoice in invoices
+    ]
+    columns = ("invoice", "issued", "lines", "with tax", "paid", "open")
+    out.print(screen.table(columns, rows, right=("with tax", "paid", "open")))
+
+
+def _last(out: Console, view: dict[str, Any]) -> None:
+    shown = len(view["last"])
+    screen.heading(out, "Last outcomes", f"{shown} of {view['facts']:,}")
+    rows = []
+    for outcome in reversed(view["last"]):
+        cause = outcome["cause"]
+        what = cause.get("id") or cause.get("due") or ""
+        when = outcome.get("effective_at") or outcome["recorded_at"]
+        rows.append((when, what, outcome.get("code") or outcome["status"], _moved(outcome)))
+    columns = ("when", "fact or due item", "outcome", "what moved")
+    out.print(screen.table(columns, rows, fixed=("when",)))
+
+
+def _moved(outcome: dict[str, Any]) -> str:
+    moved = [
+        f"{entry['quantity']} {entry['unit']} {entry['from']}→{entry['to']} {entry['block']}"
+        for entry in outcome.get("entries", ())
+    ]
+    moved += [
+        f"{line.get('amount', line['quantity'])} {line.get('unit', line['meter'])} overage"
+        for line in outcome.get("overage", ())
+    ]
+    return "; ".join(moved)

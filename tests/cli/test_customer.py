@@ -1,0 +1,104 @@
+"""`creditfold customer`: what a customer has, now, then and later."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.support import NOON, START, documents, event, invoke, published, usage
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return published(tmp_path / "d", usage("u1", "3"), usage("u2", "100"))
+
+
+def show(directory, *args: object):
+    result = invoke("customer", "show", "ada", "--data-dir", directory, "-o", "json", *args)
+    assert 0 == result.exit_code, result.output
+    return documents(result.stdout)[0]
+
+
+def test_balances_blocks_overage_invoices_and_last_outcomes_in_one_document(directory) -> None:
+    view = show(directory)
+
+    assert {"USD": "0"} == view["usable"]
+    assert {"USD": "41.5"} == view["overage"]
+    block = view["blocks"][0]
+    assert ("b1", "10", "10", "0") == tuple(
+        block[name] for name in ("block", "quantity", "drawn", "available")
+    )
+    invoice = view["invoices"][0]
+    assert ("i1", "9.6", "9.6") == (invoice["invoice"], invoice["gross"], invoice["paid"])
+    assert "u2" == view["last"][-1]["cause"]["id"]
+
+
+def test_the_table_shows_the_same(directory) -> None:
+    result = invoke("customer", "show", "ada", "--data-dir", directory)
+
+    assert 0 == result.exit_code
+    for text in ("41.5", "b1", "used up", "█", "9.6", "Next", "trace u2"):
+        assert text in result.stdout
+
+
+def test_the_past_is_as_it_was_known(directory) -> None:
+    assert {"USD": "10"} == show(directory, "--at", START)["usable"]
+    assert NOON == show(directory, "--at", NOON)["at"]
+
+
+def test_the_future_is_what_comes_if_nothing_happens(tmp_path) -> None:
+    directory = published(tmp_path / "d", usage("u1", "4"))
+
+    assert {"USD": "8"} == show(directory)["usable"]
+    later = show(directory, "--at", "2026-03-10")
+    assert "8" == later["blocks"][0]["expired"]
+    assert "8" == later["blocks"][0]["recognised"], "6.40 of it is breakage"
+    assert {"USD": "8"} == show(directory)["usable"], "looking ahead has changed nothing"
+
+
+def test_what_expires_next_is_named(tmp_path) -> None:
+    directory = published(tmp_path / "d", usage("u1", "4"))
+
+    assert "b1" == show(directory)["expires_next"]["block"]
+    table = invoke("customer", "show", "ada", "--data-dir", directory).stdout
+    assert "8 USD of block b1 at 2026-03-10T00:00:00Z" in table
+
+
+def test_an_unknown_customer_is_refused_with_advice(directory) -> None:
+    result = invoke("customer", "show", "nobody", "--data-dir", directory)
+
+    assert 1 == result.exit_code
+    assert "" == result.stdout
+    assert "customer list" in result.stderr
+
+
+def test_a_customer_that_did_not_exist_yet_is_unknown_then(directory) -> None:
+    result = invoke("customer", "show", "ada", "--at", "2026-02-01", "--data-dir", directory)
+
+    assert 1 == result.exit_code
+
+
+def test_a_wrong_time_is_wrong_use(directory) -> None:
+    result = invoke("customer", "show", "ada", "--at", "soon", "--data-dir", directory)
+
+    assert 2 == result.exit_code
+    assert "RFC 3339" in result.stderr
+
+
+def test_markup_in_an_id_is_shown_as_it_is(tmp_path) -> None:
+    name = "[red]x[/red]"
+    directory = published(
+        tmp_path / "d", event("s9", "customer.created", {"currency": "USD"}, name)
+    )
+
+    assert name in invoke("customer", "list", "--data-dir", directory).stdout
+    assert name in invoke("customer", "show", name, "--data-dir", directory).stdout
+
+
+def test_the_list_names_all_in_both_outputs(directory) -> None:
+    table = invoke("customer", "list", "--data-dir", directory)
+    rows = documents(invoke("customer", "list", "--data-dir", directory, "-o", "json").stdout)
+
+    assert "ada" in table.stdout
+    assert "41.5 USD" in table.stdout
+    assert ["ada"] == [row["customer"] for row in rows]
+    assert {"USD": "41.5"} == rows[0]["overage"]

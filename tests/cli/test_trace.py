@@ -1,0 +1,97 @@
+"""`creditfold trace`: from an id to every number that it made."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.support import documents, invoke, published, usage
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return published(
+        tmp_path / "d", usage("u1", "30"), usage("u1", "30"), usage("u2", "1", subject="bo")
+    )
+
+
+def tell(directory, *args: object):
+    result = invoke("trace", *args, "--data-dir", directory, "-o", "json")
+    assert 0 == result.exit_code, result.output
+    return documents(result.stdout)[0]
+
+
+def test_an_applied_event_leads_to_entries_postings_and_balances(directory) -> None:
+    told = tell(directory, "u1")
+
+    first, second = told["outcomes"]
+    assert ["applied", "duplicate"] == [first["status"], second["status"]]
+    assert "10" == first["entries"][0]["quantity"]
+    assert "5" == first["overage"][0]["amount"]
+    assert [800, 500] == [posting["amount"] for posting in first["postings"]]
+    assert "HE(V*u1/Q)-HE(V*u0/Q)" == first["postings"][0]["proof"]["f"]
+    assert {"USD": "0"} == first["balances"]
+    assert [] == second["postings"]
+    assert {"meter": "calls", "quantity": "30"} == told["inputs"][0]["data"]
+
+
+def test_the_table_has_the_formula_with_its_operands(directory) -> None:
+    result = invoke("trace", "u1", "--data-dir", directory)
+
+    assert 0 == result.exit_code
+    for text in ("HE(V*u1/Q)-HE(V*u0/Q)", "V = 800", "R-DRAW", "2000", "duplicate", "0.5 for each"):
+        assert text in result.stdout
+
+
+def test_a_refused_event_says_why_and_what_to_do(directory) -> None:
+    assert "unknown_customer" == tell(directory, "u2")["outcomes"][0]["code"]
+    assert "customer.created" in invoke("trace", "u2", "--data-dir", directory).stdout
+
+
+def test_an_id_that_creditfold_made_leads_back_to_the_event(directory) -> None:
+    told = tell(directory, "u1")
+    made = told["outcomes"][0]["postings"][0]["posting"]
+
+    back = tell(directory, made)
+
+    assert "u1" == back["inputs"][0]["id"]
+
+
+def test_a_source_tells_two_events_of_one_id_apart(directory) -> None:
+    assert 1 == len(tell(directory, "s4", "--source", "test")["inputs"])
+    assert 1 == invoke("trace", "s4", "--source", "x", "--data-dir", directory).exit_code
+
+
+def test_a_catalog_fact_has_a_story_too(directory) -> None:
+    assert "applied" == tell(directory, "s2")["outcomes"][0]["status"]
+    assert 0 == invoke("trace", "s2", "--data-dir", directory).exit_code
+
+
+def test_what_was_never_seen_is_refused_with_advice(directory) -> None:
+    result = invoke("trace", "u3", "--data-dir", directory)
+
+    assert 1 == result.exit_code
+    assert "" == result.stdout
+    assert "never seen u3" in result.stderr
+
+
+def test_a_dead_letter_is_told(tmp_path) -> None:
+    from creditfold.local.runtime import Input, LocalRuntime
+
+    headers = (("ce_specversion", b"1.0"), ("ce_id", b"u9"), ("ce_source", b"test"))
+    with LocalRuntime(tmp_path / "d", lambda: 10**15) as runtime:
+        runtime.append([Input("creditfold.usage.v1", 10**15, b"ada", b"\xff", headers)])
+        list(runtime.run())
+
+    assert "dead_letter" == tell(tmp_path / "d", "u9")["outcomes"][0]["status"]
+    assert "dead letter" in invoke("trace", "u9", "--data-dir", tmp_path / "d").stdout
+
+
+def test_an_input_that_waits_says_so(tmp_path) -> None:
+    from creditfold.local.runtime import Input, LocalRuntime
+
+    headers = (("ce_specversion", b"1.0"), ("ce_id", b"u9"), ("ce_source", b"test"))
+    with LocalRuntime(tmp_path / "d", lambda: 10**15) as runtime:
+        runtime.append([Input("creditfold.usage.v1", 10**15, b"ada", b"{}", headers)])
+
+    assert [] == tell(tmp_path / "d", "u9")["outcomes"]
+    assert "waits to be folded" in invoke("trace", "u9", "--data-dir", tmp_path / "d").stdout
