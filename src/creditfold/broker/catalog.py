@@ -7,7 +7,7 @@ them have one transactional id, and the one that started last fences the others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
@@ -30,6 +30,12 @@ CATALOG_ID: Final = "creditfold-catalog"
 """The transactional id of whoever writes catalog facts."""
 
 
+_FENCED: Final = (
+    "another catalog publisher or import has started since, and only one may write; nothing of "
+    "this was published, so run it again when the other is done"
+)
+
+
 class Placed(NamedTuple):
     """A record with its place and its time in milliseconds."""
 
@@ -47,6 +53,7 @@ class CatalogWriter:
     def __init__(self, kafka: Where, *, compression: str = "lz4", seconds: float = 30.0) -> None:
         self._kafka = connection(kafka)
         self._seconds = seconds
+        self._fenced = False
         self._at = self._kafka.bootstrap
         self._producer: Producer = self._kafka.producer(
             transactional_id=CATALOG_ID,
@@ -70,8 +77,10 @@ class CatalogWriter:
         self, records: Iterable[Placed], offsets: Sequence[TopicPartition] = (), group: str = ""
     ) -> None:
         """Put all records, and the offsets of a group, on the log in one transaction."""
-        self._try("beginning a transaction", self._producer.begin_transaction)
+        if self._fenced:
+            raise Fenced(_FENCED)
         try:
+            self._producer.begin_transaction()
             for record in records:
                 self._produce(record)
             if offsets:
@@ -128,18 +137,10 @@ class CatalogWriter:
         except KafkaException:
             return
 
-    def _try(self, doing: str, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except KafkaException as problem:
-            raise self._problem(doing, problem) from problem
-
     def _problem(self, doing: str, problem: KafkaException) -> BrokerProblem:
         if is_fenced(error_of(problem)):
-            return Fenced(
-                "another catalog publisher or import has started since, and only one may write; "
-                "nothing of this was published, so run it again when the other is done"
-            )
+            self._fenced = True
+            return Fenced(_FENCED)
         return explained(doing, self._at, problem)
 
 

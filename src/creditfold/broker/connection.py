@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -17,6 +18,10 @@ from creditfold.broker.problems import explained
 PARTITIONER: Final = "murmur2_random"
 """Kafka's own: librdkafka's default sends a customer to another partition than the worker reads."""
 
+_silent = logging.getLogger("creditfold.broker.librdkafka")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
@@ -27,10 +32,13 @@ class Connection(NamedTuple):
     options: Mapping[str, str] = {}
 
     def settings(self, **more: object) -> dict[str, Any]:
-        """A client's settings; underscores in names stand for dots. librdkafka itself is silent."""
-        named = {name.replace("_", "."): value for name, value in more.items()}
+        """A client's settings; underscores in names stand for dots, callbacks keep theirs."""
+        named = {
+            name if name.endswith("_cb") else name.replace("_", "."): value
+            for name, value in more.items()
+        }
         return {
-            "log_level": 0,  # what it would log, the errors we raise say in a sentence
+            "logger": _silent,  # what it would log, the errors we raise say in a sentence
             "socket.connection.setup.timeout.ms": 5_000,
             **self.options,
             "bootstrap.servers": self.bootstrap,

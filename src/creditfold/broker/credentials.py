@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from confluent_kafka import KafkaError
 
 from creditfold.broker.connection import Connection
+from creditfold.broker.probes import addresses, speaks_tls
 
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _WITH_PASSWORD: Final = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
@@ -71,11 +72,11 @@ def refusal(
             "connect by a name that stands in it; a port without TLS needs another "
             "security.protocol",
         )
-    elif "security.protocol" in texts:
+    elif "security.protocol" in texts or _needs_tls(to, protocol):
         yield check(
             "credentials",
             False,
-            f"the port is reached and hangs up on {protocol}",
+            f"the port is reached and does not speak {protocol}",
             "the listener expects another security.protocol: SSL or SASL_SSL where it has TLS, "
             "SASL_PLAINTEXT where it has only a login",
         )
@@ -88,6 +89,12 @@ def refusal(
             "see whether that is Kafka, whether it is frozen or still starting, and whether a "
             "proxy is in between",
         )
+
+
+def _needs_tls(to: Connection, protocol: str) -> bool:
+    if protocol.upper().endswith("SSL"):
+        return False
+    return any(speaks_tls(host, port, 2.0) for host, port in addresses(to.bootstrap)[:3])
 
 
 def _shown(texts: str, word: str) -> str:

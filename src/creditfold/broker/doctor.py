@@ -29,8 +29,8 @@ from creditfold.broker.trial import trial
 SKEW_MS_MAX: Final = 5_000
 _PROBE_SECONDS: Final = 3.0
 _DESCRIBE_TRANSACTIONS: Final = 65  # since Kafka 3.0
-_PRODUCE: Final = 0
-_PRODUCE_SINCE_4: Final = 3  # 4.0 took the versions below away
+_FETCH: Final = 1
+_FETCH_SINCE_4: Final = 4  # 4.0 took the versions below away
 
 
 class Check(Struct, frozen=True):
@@ -187,8 +187,8 @@ class _Doctor:
                 return
             if _DESCRIBE_TRANSACTIONS not in spoken:
                 old.append(f"broker {number}")
-            oldest, _ = spoken.get(_PRODUCE, (0, 0))
-            generations.add("4" if oldest >= _PRODUCE_SINCE_4 else "3")
+            oldest, _ = spoken.get(_FETCH, (0, 0))
+            generations.add("4" if oldest >= _FETCH_SINCE_4 else "3")
         if old:
             told = f"{', '.join(old)} run Kafka 2 or older"
             yield Check("version", False, told, "use Kafka 3.0 or newer, better 4")

@@ -24,12 +24,15 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # no __all__
 
 from creditfold.broker.connection import Connection, Where, connection
-from creditfold.broker.problems import BrokerProblem, explained, sentence
+from creditfold.broker.problems import BrokerProblem, error_of, explained, sentence
 from creditfold.log.records import Headers, Record
 
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # it has no types
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the same
 SILENCE_SECONDS: Final = 30.0
+_LEADERLESS: Final = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+)
 _FETCHED_KIB_MAX: Final = 8 * 1024
 _CONSUMED_MAX: Final = 2_000
 
@@ -79,17 +82,24 @@ def offsets(
     seconds: float = SILENCE_SECONDS,
 ) -> dict[tuple[str, int], int]:
     """First or last stable offsets, by topic and partition."""
-    try:
-        answers = kafka.admin().list_offsets(
-            dict.fromkeys(partitions, spec),
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=seconds,
-        )
-        return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
-    except KafkaException as problem:
-        named = sorted({partition.topic for partition in partitions})
-        doing = f"asking how far {', '.join(named)} reaches"
-        raise explained(doing, kafka.bootstrap, problem) from problem
+    admin = kafka.admin()  # held until all is answered: an answer dies with its client
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            answers = admin.list_offsets(
+                dict.fromkeys(partitions, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=max(deadline - time.monotonic(), 1.0),
+            )
+            return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
+        except KafkaException as problem:
+            # a leader that is new, or moving, is asked again; the client does not do so itself
+            if error_of(problem).code() in _LEADERLESS and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            named = sorted({partition.topic for partition in partitions})
+            doing = f"asking how far {', '.join(named)} reaches"
+            raise explained(doing, kafka.bootstrap, problem) from problem
 
 
 def records(

@@ -83,6 +83,20 @@ def tls(options: Mapping[str, str]) -> ssl.SSLContext | None:
     return context
 
 
+def speaks_tls(host: str, port: int, seconds: float) -> bool:
+    """Whether a TLS handshake succeeds there, with whatever certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), seconds) as plain:
+            plain.settimeout(seconds)
+            context.wrap_socket(plain).close()
+    except OSError:
+        return False
+    return True
+
+
 def api_versions(
     host: str, port: int, options: Mapping[str, str], seconds: float
 ) -> dict[int, tuple[int, int]]:

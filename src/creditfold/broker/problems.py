@@ -74,6 +74,10 @@ _ADVICE: Final[dict[int, str]] = {
         (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC),
         "{at} does not have the topic; create the topics first",
     ),
+    KafkaError._NOENT: (
+        "{at} does not have it, or no broker leads it; create the topics first, or start the "
+        "brokers that are down"
+    ),
     KafkaError._UNKNOWN_PARTITION: (
         "{at} does not have the partition; compare the topics' partition counts with `describe`"
     ),

@@ -108,10 +108,11 @@ class Publisher:
                 )
             except BufferError:
                 self._producer.poll(0.1)
-                if time.monotonic() > deadline:
+                if self.failed or time.monotonic() > deadline:
                     raise BrokerProblem(
-                        f"{len(self._producer)} facts wait and none is taken by {self._at} for "
-                        f"{self._seconds:.0f} s; see whether its brokers are up, then publish again"
+                        f"{self._at} takes nothing: {self.failed} facts were given up, and "
+                        f"{len(self._producer)} wait; see whether its brokers are up, and call "
+                        "flush to know what to publish again"
                     ) from None
             except KafkaException as problem:
                 raise explained(f"publishing {envelope.id}", self._at, problem) from problem

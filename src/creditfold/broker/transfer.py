@@ -22,7 +22,7 @@ from msgspec import Struct
 from creditfold.broker.catalog import CatalogWriter, Placed, on_every_partition
 from creditfold.broker.connection import Connection, Where, connection, wall_ms
 from creditfold.broker.history import Log, Past, of_log
-from creditfold.broker.kafka_log import LATEST, offsets
+from creditfold.broker.kafka_log import EARLIEST, LATEST, offsets, records
 from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION
 from creditfold.broker.problems import BrokerProblem, error_of, explained
@@ -248,10 +248,15 @@ class _Stamps:
 
 
 def in_use(kafka: Connection, count: int, seconds: float) -> list[str]:
-    """The input topics that hold, or held, any record."""
+    """The input topics that hold, or held, any committed record."""
     asked = [TopicPartition(topic.name, p) for topic in INPUTS for p in range(count)]
-    ends = offsets(kafka, asked, LATEST, seconds)
-    return sorted({topic for (topic, _), end in ends.items() if end > 0})
+    lows = offsets(kafka, asked, EARLIEST, seconds)
+    used = set()
+    for place, end in offsets(kafka, asked, LATEST, seconds).items():
+        # an end above 0 may be that of aborted records
+        if end > 0 and (lows[place] > 0 or any(records(kafka, *place, 0, end, seconds))):
+            used.add(place[0])
+    return sorted(used)
 
 
 def _envelope(past: Past) -> Envelope | None:
