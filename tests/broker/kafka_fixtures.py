@@ -217,21 +217,17 @@ class OddBroker(JarBroker):
         told = (
             f",LOGIN://127.0.0.1:{self.login},TLS://127.0.0.1:{self.tls},LOST://broker.invalid:9092"
         )
-        lines = []
-        for line in text.splitlines():
-            if line.startswith("listeners="):
-                line += more
-            elif line.startswith("advertised.listeners="):
-                line += told
-            elif line.startswith("listener.security.protocol.map="):
-                line += ",LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT"
-            lines.append(line)
+        longer = {
+            "listeners": more,
+            "advertised.listeners": told,
+            "listener.security.protocol.map": ",LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT",
+        }
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
         return "\n".join([
-            *lines,
+            *(line + longer.get(line.partition("=")[0], "") for line in text.splitlines()),
             "inter.broker.listener.name=PLAINTEXT",
             "listener.name.login.sasl.enabled.mechanisms=PLAIN",
-            "listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain."
-            'PlainLoginModule required user_alice="good";',
+            f'listener.name.login.plain.sasl.jaas.config={module} required user_alice="good";',
             f"listener.name.tls.ssl.keystore.location={self._data}/keys.p12",
             "listener.name.tls.ssl.keystore.password=secret",
             "listener.name.tls.ssl.keystore.type=PKCS12",

@@ -1,4 +1,5 @@
 """The doctor names what is wrong and what to do, and is done in time whatever the broker does."""
+# ruff: noqa: F811  (fixtures are imported, and asked for by the same names)
 
 import signal
 import socket

@@ -1,4 +1,5 @@
 """A partition on Kafka reads like an embedded log: what is committed, up to what is stable."""
+# ruff: noqa: F811  (fixtures are imported, and asked for by the same names)
 
 import itertools
 import json

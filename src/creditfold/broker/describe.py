@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
     AdminClient,
@@ -15,7 +13,6 @@ from creditfold.broker.connection import Connection, Where, connection, metadata
 from creditfold.broker.kafka_log import EARLIEST, offsets
 from creditfold.broker.plan import (
     APPLICATION,
-    Plan,
     changelog,
     listed,
     partition_counts,
@@ -24,18 +21,7 @@ from creditfold.broker.plan import (
 )
 from creditfold.broker.positions import positions
 from creditfold.broker.problems import explained
-from creditfold.contract.topics import DEAD_LETTERS, INPUTS
-
-_AGE_MS_MIN: Final = 10 * 366 * 86_400_000
-
-
-class Finding(Struct, frozen=True):
-    """Something that is not as it has to be. What is not `grave` does not keep a worker away."""
-
-    topic: str
-    what: str
-    advice: str
-    grave: bool = True
+from creditfold.broker.settings import Finding, settings_findings
 
 
 class TopicState(Struct, frozen=True):
@@ -84,7 +70,7 @@ def describe(
     findings = [
         *_missing(counts, changelog(application)),
         *_counts({name: counts[name] or 0 for name in there}, partitions),
-        *_settings([each for each in plans if each.name in settings], settings),
+        *settings_findings([each for each in plans if each.name in settings], settings),
         *_beginnings(to, {name: counts[name] or 0 for name in there}, application, seconds),
         *_made_anew(to, counts, ids, application, seconds),
     ]
@@ -137,63 +123,6 @@ def _counts(counts: dict[str, int], wanted: int | None) -> list[Finding]:
             if count != wanted
         ]
     return findings
-
-
-_WHY: Final = {
-    "cleanup.policy": "records would be lost, and with them the replay",
-    "retention.ms": "old records would be deleted, and with them the replay",
-    "retention.bytes": "old records would be deleted, and with them the replay",
-    "message.timestamp.type": "record times would not be what the engine takes them for",
-    "compression.type": "the broker would compress every batch again",
-}
-
-
-def _settings(plans: list[Plan], settings: dict[str, dict[str, str]]) -> list[Finding]:
-    findings = []
-    for each in plans:
-        actual = settings[each.name]
-        for name, value in each.settings.items():
-            if name in _WHY and actual.get(name) != value:
-                findings.append(
-                    Finding(
-                        each.name,
-                        f"{name} is {actual.get(name)}, not {value}: {_WHY[name]}",
-                        f"set it to {value} (`repair` does)",
-                        grave=name != "compression.type",
-                    )
-                )
-        age = int(actual.get("message.timestamp.before.max.ms", _AGE_MS_MIN))
-        if age < _AGE_MS_MIN:
-            findings.append(
-                Finding(
-                    each.name,
-                    f"it takes no records that are older than {age} ms",
-                    "raise message.timestamp.before.max.ms before history is imported",
-                    grave=False,
-                )
-            )
-    return findings + _sizes(settings)
-
-
-def _sizes(settings: dict[str, dict[str, str]]) -> list[Finding]:
-    def limit(name: str) -> int:
-        return int(settings[name]["max.message.bytes"])
-
-    inputs = [topic.name for topic in INPUTS if topic.name in settings]
-    if DEAD_LETTERS.name not in settings or not inputs:
-        return []
-    largest = max(inputs, key=limit)
-    letters = limit(DEAD_LETTERS.name)
-    if letters > limit(largest):
-        return []
-    return [
-        Finding(
-            DEAD_LETTERS.name,
-            f"max.message.bytes is {letters}, and {largest} takes {limit(largest)}: a letter "
-            "that does not fit would halt its partition",
-            f"set it above {limit(largest)} (`repair` does)",
-        )
-    ]
 
 
 def _beginnings(

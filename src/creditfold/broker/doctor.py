@@ -1,7 +1,6 @@
 """Why a worker would not run here: ordered checks, each with what to do about it.
 
-It ends within its seconds whatever the brokers do. It changes nothing but for a trial topic that
-it makes and deletes (`trial.py`).
+It ends in time whatever the brokers do, and changes nothing but a trial topic of its own.
 """
 
 from __future__ import annotations
@@ -227,7 +226,7 @@ class _Doctor:
         if abs(seen.off) > SKEW_MS_MAX:
             yield Check("clock", False, f"the broker is {off}", "synchronise both clocks by NTP")
         else:
-            yield Check("clock", True, f"in step within {(seen.received - seen.sent)} ms")
+            yield Check("clock", True, f"in step within {seen.received - seen.sent} ms")
         works = seen.seen == (b"committed",)
         yield Check(
             "transactions",

@@ -26,6 +26,7 @@ from creditfold.broker.kafka_log import EARLIEST, LATEST, offsets, records
 from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION
 from creditfold.broker.problems import BrokerProblem, error_of, explained
+from creditfold.broker.stamps import Stamps
 from creditfold.contract.envelope import Envelope, Undecodable, read_record
 from creditfold.contract.topics import CATALOG_TYPES, COMMANDS, INPUTS, RANK, event_type
 
@@ -99,7 +100,7 @@ class _Import:
         self._seconds = seconds
         # opening it aborts what a run that died has left open: the position below is stable
         self._writer = CatalogWriter(kafka, seconds=seconds)
-        self._stamps = [_Stamps() for _ in range(self._writer.partitions)]
+        self._stamps = [Stamps() for _ in range(self._writer.partitions)]
         self._left_out = 0
         self._sent = 0
         self._finished = False
@@ -228,23 +229,6 @@ class _Import:
                 f"{', '.join(used)} hold records already, and history cannot be put before them; "
                 "import into fresh topics, or name the import that this goes on with"
             )
-
-
-class _Stamps:
-    """Times of one partition's records, in milliseconds: they keep the order that is sent."""
-
-    def __init__(self) -> None:
-        self._last = (0, 0)
-        self.moved = 0
-
-    def at(self, milliseconds: int, rank: int) -> int:
-        before, before_rank = self._last
-        stamp = max(milliseconds, before)
-        if stamp == before and rank < before_rank:
-            stamp += 1
-        self.moved += stamp != milliseconds
-        self._last = (stamp, rank)
-        return stamp
 
 
 def in_use(kafka: Connection, count: int, seconds: float) -> list[str]:
