@@ -22,7 +22,8 @@ import structlog
 from creditfold.engine.app import EngineApp, run
 from creditfold.engine.config import EngineConfig, Limits
 from creditfold.engine.recovery import Recovery
-from creditfold.engine.seam import DueChange, Header, Output, Reader, Record, Result
+from creditfold.engine.seam import DueChange, Header, Output, Reader, Result
+from creditfold.log.records import Record
 
 
 class BalanceFolder:

@@ -13,8 +13,8 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from creditfold.engine.batch import merge
-from creditfold.engine.seam import Record
+from creditfold.log.order import merge
+from creditfold.log.records import Record
 
 SOURCE = Path(__file__).parents[2] / "src"
 PARTITIONS = 4

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditfold.engine.batch import Lane, advance, closing_time, log_time, merge, order
-from creditfold.engine.seam import Record
+from creditfold.engine.batch import Lane, advance, closing_time, order
+from creditfold.log.order import log_time, merge
+from creditfold.log.records import Record
 
 TOPICS = ("commands", "transfers", "invoices", "usage")
 SECOND = 1_000_000

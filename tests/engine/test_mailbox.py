@@ -7,7 +7,7 @@ import pytest
 from creditfold.engine.config import Limits
 from creditfold.engine.errors import EngineError
 from creditfold.engine.mailbox import Mailbox
-from creditfold.engine.seam import Record
+from creditfold.log.records import Record
 
 
 def made(**limits):

@@ -11,7 +11,7 @@ from creditfold.contract.envelope import Envelope, write_binary
 from creditfold.engine.app import Engine
 from creditfold.engine.mailbox import Mailbox
 from creditfold.engine.preflight import Cluster
-from creditfold.engine.seam import Record
+from creditfold.log.records import Record
 from creditfold.worker.delays import Delays
 from creditfold.worker.folder import CreditFolding
 from creditfold.worker.http import api

@@ -9,11 +9,11 @@ With `ceiling = header.now` the records in a header's ranges come out in the sam
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from heapq import heapify, heappop, heapreplace
+from collections.abc import Sequence
 from itertools import islice
 
-from creditfold.engine.seam import Range, Record
+from creditfold.log.order import merge
+from creditfold.log.records import Range, Record
 
 
 class Lane:
@@ -59,45 +59,12 @@ def order(lanes: Sequence[Lane], ceiling: int, limit: int, since: int) -> list[R
     return merge([lane.waiting for lane in pending], more, ceiling, limit)
 
 
-def merge(
-    topics: Sequence[Iterable[Record]], more: Sequence[bool], ceiling: int, limit: int
-) -> list[Record]:
-    """Merge topics, given in rank order, by head time; end where one with `more` runs dry."""
-    feeds = [iter(topic) for topic in topics]
-    heads: list[tuple[int, int, Record]] = []
-    for rank, feed in enumerate(feeds):
-        head = next(feed, None)
-        if head is not None:
-            heads.append((min(head.timestamp, ceiling), rank, head))
-        elif more[rank]:
-            return []
-    heapify(heads)
-    merged: list[Record] = []
-    while heads and len(merged) < limit:
-        _, rank, record = heads[0]
-        merged.append(record)
-        following = next(feeds[rank], None)
-        if following is not None:
-            # ranks differ between heads, so the comparison never reaches the records
-            heapreplace(heads, (min(following.timestamp, ceiling), rank, following))
-        elif more[rank]:
-            break
-        else:
-            heappop(heads)
-    return merged
-
-
 def advance(lanes: Sequence[Lane], taken: Sequence[Record]) -> tuple[Range, ...]:
     """Remove `taken` from the lanes; return their ranges in rank order, without empty ones."""
     counts = dict.fromkeys((lane.topic for lane in lanes), 0)
     for record in taken:
         counts[record.topic] += 1
     return tuple(lane.take(counts[lane.topic]) for lane in lanes if counts[lane.topic])
-
-
-def log_time(running: int, timestamp: int, ceiling: int) -> int:
-    """Return the log's time at a record: never above the ceiling, never going back."""
-    return max(running, min(timestamp, ceiling))
 
 
 def closing_time(running: int, ceiling: int, seen: int | None) -> int:

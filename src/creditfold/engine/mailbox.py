@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from creditfold.engine.batch import Lane, weight
 from creditfold.engine.config import Limits
 from creditfold.engine.errors import EngineError
-from creditfold.engine.seam import Record
+from creditfold.log.records import Record
 
 
 class Mailbox:

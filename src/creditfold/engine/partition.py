@@ -10,16 +10,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from creditfold.engine.batch import advance, closing_time, log_time, order
+from creditfold.engine.batch import advance, closing_time, order
 from creditfold.engine.clock import Clock
 from creditfold.engine.config import EngineConfig
 from creditfold.engine.errors import Halted
 from creditfold.engine.mailbox import Mailbox
 from creditfold.engine.metrics import PartitionMetrics
 from creditfold.engine.position import Position
-from creditfold.engine.seam import Folder, Header, Output, Record, Result
+from creditfold.engine.seam import Folder, Header, Output, Result
 from creditfold.engine.store import POSITION, STATE, Store
 from creditfold.engine.transaction import Transactions
+from creditfold.log.order import log_time
+from creditfold.log.records import Record
 
 log = structlog.get_logger(__name__)
 

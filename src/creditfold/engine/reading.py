@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 
 from creditfold.engine.config import EngineConfig
-from creditfold.engine.seam import Record
+from creditfold.log.records import Record
 
 log = structlog.get_logger(__name__)
 

@@ -16,17 +16,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """One input record; `timestamp` is the producer's, in microseconds."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+from creditfold.log.records import Range, Record
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
@@ -43,15 +33,6 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     headers: Sequence[tuple[str, bytes]] = ()
     timestamp: int | None = None
     partition: int | None = None
-
-
-class Range(NamedTuple):
-    """`records` records of `topic` at offsets in [start, end); markers leave holes in between."""
-
-    topic: str
-    start: int
-    end: int
-    records: int
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -7,39 +7,63 @@ ranges it took and the time it ended at, and that is all a replay needs to find 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
 
 from creditfold.log.records import Range, Record
 
 
 def ordered(
-    queues: Mapping[str, Sequence[Record]], rank: Mapping[str, int], log_time: int, ceiling: int
+    queues: Mapping[str, Sequence[Record]], rank: Mapping[str, int], running: int, ceiling: int
 ) -> Iterator[tuple[Record, int]]:
     """Each record with the log's time at it: never above `ceiling`, never back.
 
     `queues` holds what is unread by topic, in offset order, and the caller takes as many as it
-    wants: the first n are right where each queue is whole or has n. `log_time` is where the log
+    wants: the first n are right where each queue is whole or has n. `running` is where the log
     stood. A record counts by its own timestamp, cut to `ceiling`; of records at one time, the
     topic of lower rank goes first. A live batch has the wall clock for a ceiling and a replay the
     header's `now`: the order is the same, since a record was cut only where `now` reached the
     ceiling.
     """
-    assert ceiling >= log_time
-    positions = dict.fromkeys(sorted(queues, key=lambda topic: rank[topic]), 0)
-    running = log_time
-    while True:
-        head: Record | None = None
-        head_time = 0
-        for topic, position in positions.items():
-            if position < len(queues[topic]):
-                record = queues[topic][position]
-                time = min(record.timestamp, ceiling)
-                if head is None or time < head_time:
-                    head, head_time = record, time
-        if head is None:
-            return
-        positions[head.topic] += 1
-        running = max(running, head_time)
-        yield head, running
+    assert ceiling >= running
+    topics = sorted(queues, key=lambda topic: rank[topic])
+    whole = [False] * len(topics)
+    limit = sum(map(len, queues.values()))
+    for record in merge([queues[topic] for topic in topics], whole, ceiling, limit):
+        running = log_time(running, record.timestamp, ceiling)
+        yield record, running
+
+
+def merge(
+    topics: Sequence[Iterable[Record]], more: Sequence[bool], ceiling: int, limit: int
+) -> list[Record]:
+    """Merge topics, given in rank order, by head time; end where one with `more` runs dry."""
+    feeds = [iter(topic) for topic in topics]
+    heads: list[tuple[int, int, Record]] = []
+    for rank, feed in enumerate(feeds):
+        head = next(feed, None)
+        if head is not None:
+            heads.append((min(head.timestamp, ceiling), rank, head))
+        elif more[rank]:
+            return []
+    heapify(heads)
+    merged: list[Record] = []
+    while heads and len(merged) < limit:
+        _, rank, record = heads[0]
+        merged.append(record)
+        following = next(feeds[rank], None)
+        if following is not None:
+            # ranks differ between heads, so the comparison never reaches the records
+            heapreplace(heads, (min(following.timestamp, ceiling), rank, following))
+        elif more[rank]:
+            break
+        else:
+            heappop(heads)
+    return merged
+
+
+def log_time(running: int, timestamp: int, ceiling: int) -> int:
+    """Return the log's time at a record: never above the ceiling, never going back."""
+    return max(running, min(timestamp, ceiling))
 
 
 def ranges(records: Iterable[Record], starts: Mapping[str, int]) -> tuple[Range, ...]:

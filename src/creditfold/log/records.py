@@ -16,7 +16,7 @@ class Record(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    headers: Headers = ()
 
 
 class Output(NamedTuple):

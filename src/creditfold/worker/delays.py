@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from creditfold.contract.instants import BadTimeError, parse_instant
-from creditfold.engine.seam import Record
+from creditfold.log.records import Record
 
 BOUNDS_SECONDS = (1.0, 5.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0, 604_800.0)
 """Upper bounds, up to the week in which late usage is normally still taken."""

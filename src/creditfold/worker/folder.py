@@ -11,7 +11,7 @@ from creditfold.contract.outputs import Snapshot
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account
 from creditfold.engine import seam
-from creditfold.log.records import Range, Record
+from creditfold.log.records import Record
 from creditfold.partition.codec import decode_key, decode_record
 from creditfold.partition.fold import PartitionFold
 from creditfold.partition.snapshot import balance_at
@@ -82,22 +82,11 @@ class CreditFolder:
         """True while an import of history keeps the wall clock out."""
         return self._fold.catalog.held
 
-    def fold(self, record: seam.Record, now: int) -> int:
+    def fold(self, record: Record, now: int) -> int:
         """Fold a record at log time `now`; about how many bytes that sends."""
         if self._records % SAMPLE_EVERY == 0:
             self._tally.delays.sample(record)
-        taken = self._fold.take(
-            Record(
-                record.topic,
-                record.partition,
-                record.offset,
-                record.timestamp,
-                record.key,
-                record.value,
-                tuple(record.headers),
-            ),
-            now,
-        )
+        taken = self._fold.take(record, now)
         self._look_at_letters(taken.dead_letter)
         return taken.size
 
@@ -116,8 +105,7 @@ class CreditFolder:
 
     def seal(self, header: seam.Header) -> seam.Result:
         """Fold what is due by `header.now`, and end the batch."""
-        taken = tuple(Range(*each) for each in header.ranges)
-        sealed = self._fold.seal(header.batch, header.now, taken, DUE_MAX)
+        sealed = self._fold.seal(header.batch, header.now, header.ranges, DUE_MAX)
         self._tally.count(sealed.outcomes)
         result = seam.Result(
             outputs=tuple(seam.Output(*output) for output in sealed.outputs),
