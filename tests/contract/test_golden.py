@@ -35,7 +35,9 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def test_committed_files_are_what_the_models_generate():
-    found = {path.relative_to(ROOT).as_posix(): path for path in ROOT.rglob("*.json")}
+    found = {
+        path.relative_to(ROOT).as_posix(): path for path in ROOT.rglob("*.*") if path.is_file()
+    }
     expected = generate()
     advice = "run: python -m creditfold.contract.schemas schemas"
     assert expected.keys() == found.keys(), advice
@@ -47,7 +49,7 @@ def test_writing_removes_what_is_no_longer_generated(tmp_path):
     (tmp_path / "old.v1.json").write_text("{}")
     write(tmp_path)
     assert generate().keys() == {
-        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()
     }
 
 
