@@ -27,12 +27,13 @@ from creditfold.core.entries import Status
 from creditfold.log.records import Record
 from creditfold.worker.resend import (
     Coordinates,
+    FactKey,
     Sender,
     answers,
+    fact_key,
     fetch,
     first,
     folded,
-    outcome_id,
     waiting,
 )
 from creditfold.worker.retry import ALL, Selection
@@ -168,25 +169,25 @@ class _Known:
     def __init__(self, kafka: Connection, nexts: dict[int, dict[str, int]]) -> None:
         self._kafka = kafka
         self._nexts = nexts
-        self._unread: dict[int, set[str]] = {}
-        self._answered: dict[int, set[str]] = {}
+        self._unread: dict[int, set[FactKey]] = {}
+        self._answered: dict[int, set[FactKey]] = {}
 
     def fate(self, partition: int, envelope: Envelope, letter: DeadLetter) -> LetterFate:
         """What becomes of the fact; each is sent once."""
-        id_ = outcome_id(envelope)
+        fact = fact_key(envelope)
         if partition not in self._unread:
             self._unread[partition] = waiting(self._kafka, partition, self._nexts[partition])
             since = parse_instant(letter.recorded_at)  # letters come in the order of their times
             self._answered[partition] = {
-                answer.outcome
+                answer.cause.fact
                 for answer in answers(self._kafka, partition, since)
                 if answer.status != Status.DEAD_LETTER
             }
-        if id_ in self._answered[partition]:
+        if fact in self._answered[partition]:
             return LetterFate.ANSWERED
-        if id_ in self._unread[partition]:
+        if fact in self._unread[partition]:
             return LetterFate.WAITING
-        self._unread[partition].add(id_)  # a second letter of the fact waits behind this one
+        self._unread[partition].add(fact)  # a second letter of the fact waits behind this one
         return LetterFate.SENT
 
 

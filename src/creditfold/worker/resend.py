@@ -6,7 +6,7 @@ Everything is read up to what was committed when it was asked for; only `Sender`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -18,9 +18,9 @@ from creditfold.broker.kafka_log import EARLIEST, SILENCE_SECONDS, KafkaLog, off
 from creditfold.broker.plan import changelog
 from creditfold.broker.positions import positions
 from creditfold.broker.problems import BrokerProblem, explained, sentence
+from creditfold.contract.decode import decode
 from creditfold.contract.envelope import Envelope, Undecodable, read_record
-from creditfold.contract.topics import LEDGER, RANK
-from creditfold.core.entries import identity
+from creditfold.contract.topics import LEDGER, RANK, event_type
 from creditfold.log.records import Record
 
 _GAP = 5_000
@@ -46,9 +46,14 @@ class Cause(Struct, frozen=True):
     partition: int = 0
     offset: int = 0
 
+    @property
+    def fact(self) -> FactKey:
+        """Which fact it is."""
+        return self.source, self.id, self.content
+
 
 class Answer(Struct, frozen=True):
-    """What a retry needs of an outcome; a batch header decodes to one without an outcome."""
+    """What a retry needs of an outcome."""
 
     outcome: str = ""
     status: str = ""
@@ -60,6 +65,7 @@ class Answer(Struct, frozen=True):
 
 
 _answers = msgspec.json.Decoder(Answer)
+_OUTCOME = ("ce_type", event_type("ledger.outcome").encode())
 
 
 def answers(kafka: Connection, partition: int, since: int | None = None) -> Iterator[Answer]:
@@ -67,9 +73,8 @@ def answers(kafka: Connection, partition: int, since: int | None = None) -> Iter
     start = first(kafka, LEDGER.name, partition, since)
     if start is not None:
         for record in KafkaLog(kafka, partition).read(LEDGER.name, start):
-            answer = _answers.decode(record.value or b"{}")
-            if answer.outcome:
-                yield answer
+            if _OUTCOME in record.headers:
+                yield _answers.decode(record.value or b"{}")
 
 
 def first(kafka: Connection, topic: str, partition: int, since: int | None) -> int | None:
@@ -80,9 +85,13 @@ def first(kafka: Connection, topic: str, partition: int, since: int | None) -> i
     return found if found >= 0 else None
 
 
-def outcome_id(envelope: Envelope) -> str:
-    """The id that every outcome of this fact has."""
-    return identity(envelope.subject or "", envelope.source, envelope.id)
+FactKey: TypeAlias = tuple[str, str, str]
+"""Source, id and content: the content covers whose fact it is, when it happened, and its data."""
+
+
+def fact_key(envelope: Envelope) -> FactKey:
+    """What the cause of every outcome of this fact says, whichever version of the fold wrote it."""
+    return envelope.source, envelope.id, decode(envelope, 0).content.hex()
 
 
 def folded(kafka: Connection, application: str, partitions: int) -> dict[int, dict[str, int]]:
@@ -94,8 +103,8 @@ def folded(kafka: Connection, application: str, partitions: int) -> dict[int, di
     return {p: dict(found[p].next) if p in found else {} for p in range(partitions)}
 
 
-def waiting(kafka: Connection, partition: int, nexts: dict[str, int]) -> set[str]:
-    """The outcome ids of the partition's inputs that no batch has taken yet."""
+def waiting(kafka: Connection, partition: int, nexts: dict[str, int]) -> set[FactKey]:
+    """The partition's facts that no batch has taken yet."""
     found = set()
     for topic in RANK:
         start = max(nexts.get(topic, 0), first(kafka, topic, partition, None) or 0)
@@ -104,7 +113,7 @@ def waiting(kafka: Connection, partition: int, nexts: dict[str, int]) -> set[str
                 envelope = read_record(record.key, record.value, record.headers)
             except Undecodable:
                 continue
-            found.add(outcome_id(envelope))
+            found.add(fact_key(envelope))
     return found
 
 

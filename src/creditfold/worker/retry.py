@@ -17,7 +17,7 @@ from msgspec import Struct
 from creditfold.broker.connection import Connection, Where, connection
 from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION, equal_count
-from creditfold.contract.decode import INPUTS, decode
+from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.instants import parse_instant
 from creditfold.contract.topics import topic_of
@@ -27,8 +27,10 @@ from creditfold.log.records import Record
 from creditfold.worker.resend import (
     Answer,
     Coordinates,
+    FactKey,
     Sender,
     answers,
+    fact_key,
     fetch,
     folded,
     waiting,
@@ -103,13 +105,13 @@ def rejected(kafka: Where, selection: Selection = ALL) -> list[Rejected]:
 
 
 def _of_partition(kafka: Connection, partition: int, selection: Selection) -> list[Rejected]:
-    standing: dict[str, Answer] = {}
+    standing: dict[FactKey, Answer] = {}
     for answer in answers(kafka, partition, selection.since):
         if selection.customer is not None and answer.customer != selection.customer:
             continue
-        standing.pop(answer.outcome, None)
+        standing.pop(answer.cause.fact, None)
         if answer.status == Status.REJECTED:
-            standing[answer.outcome] = answer
+            standing[answer.cause.fact] = answer
     return [
         _plain(answer)
         for answer in standing.values()
@@ -170,10 +172,10 @@ def _where(each: Rejected) -> Coordinates:
     return Coordinates(each.topic, each.partition, each.offset)
 
 
-def _fate(each: Rejected, unread: set[str], record: Record | None) -> Fate:
+def _fate(each: Rejected, unread: set[FactKey], record: Record | None) -> Fate:
     if each.code == Code.ID_REUSED:
         return Fate.ID_TAKEN  # another fact was applied under its id: only a new id helps
-    if each.outcome in unread:
+    if (each.source, each.id, each.content) in unread:
         return Fate.WAITING
     if record is None:
         return Fate.GONE
@@ -181,5 +183,5 @@ def _fate(each: Rejected, unread: set[str], record: Record | None) -> Fate:
         envelope = read_record(record.key, record.value, record.headers)
     except Undecodable:
         return Fate.GONE  # the topic was made anew: something else lies there
-    same = decode(envelope, record.timestamp).content.hex() == each.content
+    same = fact_key(envelope) == (each.source, each.id, each.content)
     return Fate.SENT if same else Fate.GONE
