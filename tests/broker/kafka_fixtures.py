@@ -138,7 +138,7 @@ class Folded:
         self.batches: list[Batch] = []
         self._partition = Partition(MemoryStore(), number, Position())
 
-    def run(self, step: int = 40) -> Folded:
+    def run(self, step: int = 10) -> Folded:
         log = KafkaLog(self.bootstrap, self.number)
         queues = {topic.name: list(log.read(topic.name)) for topic in INPUTS}
         wall = time.time_ns() // 1_000

@@ -85,14 +85,14 @@ def test_a_beginning_that_was_deleted_is_refused_not_read_past(topics):
 
 
 def test_a_missing_topic_partition_or_broker_is_one_sentence(empty):
-    with pytest.raises(BrokerProblem, match="create the topics first, or start"):
+    with pytest.raises(BrokerProblem, match="create the topics first"):
         KafkaLog(empty, 0, seconds=3).read(USAGE.name)
     with pytest.raises(BrokerProblem, match="no broker at"):
         KafkaLog(f"127.0.0.1:{free_port()}", 0, seconds=3).read(USAGE.name)
 
 
 def test_a_partition_that_is_not_there_is_told(topics):
-    with pytest.raises(BrokerProblem, match="partition"):
+    with pytest.raises(BrokerProblem, match="or not as many partitions"):
         KafkaLog(topics, COUNT, seconds=3).read(USAGE.name)
 
 
@@ -145,7 +145,7 @@ def test_a_replay_over_kafka_gives_every_byte_again(topics, folded, number):
     report = replay.verify(KafkaLog(topics, number))
     assert (0, None) == (report.differences, report.first)
     assert len(folded[number].batches) == report.batches
-    assert report.compared[LEDGER.name] > 50
+    assert report.compared[LEDGER.name] > 40
     assert 0 == report.waiting
 
 

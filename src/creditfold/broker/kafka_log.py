@@ -34,7 +34,8 @@ _LEADERLESS: Final = frozenset(
     {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
 )
 _FETCHED_KIB_MAX: Final = 8 * 1024
-_CONSUMED_MAX: Final = 2_000
+_CONSUMED_MAX: Final = 500
+_PATIENCE: Final = 0.05  # seconds; the client waits for all that many, or so long
 
 
 class KafkaLog:
@@ -48,6 +49,7 @@ class KafkaLog:
     ) -> None:
         self._kafka = connection(kafka)
         self._seconds = seconds
+        self._asking: Consumer = self._kafka.consumer()  # connects when it is first asked
         self.partition = partition
 
     def read(self, topic: str, start: int = 0) -> Iterator[Record]:
@@ -55,24 +57,30 @@ class KafkaLog:
 
         An offset that is no longer there is refused: what was deleted cannot be read past.
         """
-        asked = [TopicPartition(topic, self.partition)]
-        place = (topic, self.partition)
-        low = offsets(self._kafka, asked, EARLIEST, self._seconds)[place]
+        low, end = self.bounds(topic)
         if start < low:
             raise BrokerProblem(
                 f"{topic}-{self.partition} begins at {low}, and {start} was asked for; its "
                 "beginning was deleted, so read the archive of it, and set retention.ms to -1"
             )
-        end = self.end(topic)
         if start >= end:
             return iter(())
         return records(self._kafka, topic, self.partition, start, end, self._seconds)
 
-    def end(self, topic: str) -> int:
-        """The topic's last stable offset: below it, nothing is open any more."""
-        asked = [TopicPartition(topic, self.partition)]
-        found = offsets(self._kafka, asked, LATEST, self._seconds)
-        return found[topic, self.partition]
+    def bounds(self, topic: str) -> tuple[int, int]:
+        """The topic's first offset, and its last stable one: below it, nothing is open any more."""
+        place = TopicPartition(topic, self.partition)
+        try:
+            found = self._asking.get_watermark_offsets(place, timeout=self._seconds)
+        except KafkaException as problem:
+            doing = f"asking how far {topic}-{self.partition} reaches"
+            raise explained(doing, self._kafka.bootstrap, problem) from problem
+        if found is None:  # the client's way to say that the time is over
+            raise BrokerProblem(
+                f"{self._kafka.bootstrap} did not say how far {topic} reaches; see whether its "
+                "brokers are up, and read again"
+            )
+        return found
 
 
 def offsets(
@@ -150,7 +158,7 @@ class _Reader:
     def messages(self, end: int) -> Iterator[Message]:
         heard = time.monotonic()
         while True:
-            fetched = self._consumer.consume(_CONSUMED_MAX, 0.5)
+            fetched = self._consumer.consume(_CONSUMED_MAX, _PATIENCE)
             for message in fetched:
                 offset = self._offset(message)
                 if message.error() is None and offset < end:

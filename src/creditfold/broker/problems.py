@@ -79,7 +79,8 @@ _ADVICE: Final[dict[int, str]] = {
         "brokers that are down"
     ),
     KafkaError._UNKNOWN_PARTITION: (
-        "{at} does not have the partition; compare the topics' partition counts with `describe`"
+        "{at} does not have the topic, or not as many partitions; create the topics first, and "
+        "compare their counts with `describe`"
     ),
     **dict.fromkeys(
         (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE),
