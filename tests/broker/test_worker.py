@@ -165,7 +165,7 @@ def test_rejections_are_sent_again_once_and_then_applied(rig, now):
     assert ["rejected"] * 3 + ["applied"] * 3 == statuses
     (left,) = retry.rejected(rig.bootstrap)
     assert other == left.customer
-    assert [] == retry.rejected(rig.bootstrap, retry.Selection(until=now))
+    assert [] == retry.rejected(rig.bootstrap, retry.Selection(until=now - SECOND))
     assert [] == chain.check(KafkaLog(rig.bootstrap, 3)).findings
 
 
