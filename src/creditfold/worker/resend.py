@@ -79,8 +79,7 @@ def answers(kafka: Connection, partition: int, since: int | None = None) -> Iter
 
 def first(kafka: Connection, topic: str, partition: int, since: int | None) -> int | None:
     """The first offset at or after an instant; None where there is nothing."""
-    milliseconds = None if since is None else since // 1_000
-    spec = EARLIEST if milliseconds is None else OffsetSpec.for_timestamp(milliseconds)
+    spec = EARLIEST if since is None else OffsetSpec.for_timestamp(since // 1_000)
     found = offsets(kafka, [TopicPartition(topic, partition)], spec)[topic, partition]
     return found if found >= 0 else None
 
@@ -107,8 +106,8 @@ def waiting(kafka: Connection, partition: int, nexts: dict[str, int]) -> set[Fac
     """The partition's facts that no batch has taken yet."""
     found = set()
     for topic in RANK:
-        start = max(nexts.get(topic, 0), first(kafka, topic, partition, None) or 0)
-        for record in KafkaLog(kafka, partition).read(topic, start):
+        log = KafkaLog(kafka, partition)
+        for record in log.read(topic, max(nexts.get(topic, 0), log.bounds(topic)[0])):
             try:
                 envelope = read_record(record.key, record.value, record.headers)
             except Undecodable:
@@ -124,8 +123,7 @@ def fetch(kafka: Connection, wanted: Iterable[Coordinates]) -> dict[Coordinates,
         places.setdefault((topic, partition), []).append(offset)
     found: dict[Coordinates, Record] = {}
     for (topic, partition), at in places.items():
-        low = first(kafka, topic, partition, None) or 0
-        end = KafkaLog(kafka, partition).end(topic)
+        low, end = KafkaLog(kafka, partition).bounds(topic)
         there = sorted({offset for offset in at if low <= offset < end})
         for run in _runs(there):
             chosen = set(run)
