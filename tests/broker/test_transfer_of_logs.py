@@ -241,3 +241,9 @@ def test_a_type_that_no_topic_carries_is_refused(topics):
     strange = Envelope("s", "test", "creditfold.strange.v1", "a", BEGIN, {}, BEGIN + SECOND)
     with pytest.raises(BrokerProblem, match=r"no topic takes creditfold\.strange\.v1"):
         import_history(topics, of_envelopes([*prices(BEGIN), strange]), name="h")
+
+
+def test_facts_of_the_future_are_refused(topics):
+    ahead = wall() + 3_600 * SECOND
+    with pytest.raises(BrokerProblem, match=r"s in the future; correct its recordedtime"):
+        import_history(topics, of_envelopes([usage("u", "a", ahead, recorded=ahead)]), name="h")

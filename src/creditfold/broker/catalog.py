@@ -20,6 +20,7 @@ from creditfold.broker.problems import (
     error_of,
     explained,
     is_fenced,
+    patiently,
 )
 from creditfold.broker.publisher import record_ms, written
 from creditfold.contract.envelope import Envelope
@@ -85,8 +86,12 @@ class CatalogWriter:
                 self._produce(record)
             if offsets:
                 with self._kafka.consumer(group) as member:
-                    self._producer.send_offsets_to_transaction(
-                        list(offsets), member.consumer_group_metadata(), self._seconds
+                    whose = member.consumer_group_metadata()
+                    patiently(
+                        lambda: self._producer.send_offsets_to_transaction(
+                            list(offsets), whose, self._seconds
+                        ),
+                        self._seconds,
                     )
             self._commit()
         except KafkaException as problem:

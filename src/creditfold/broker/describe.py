@@ -10,7 +10,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from msgspec import Struct
 
 from creditfold.broker.connection import Connection, Where, connection, metadata
-from creditfold.broker.kafka_log import EARLIEST, offsets
+from creditfold.broker.kafka_log import EARLIEST, LATEST, offsets, records
 from creditfold.broker.plan import (
     APPLICATION,
     changelog,
@@ -22,6 +22,7 @@ from creditfold.broker.plan import (
 from creditfold.broker.positions import positions
 from creditfold.broker.problems import explained
 from creditfold.broker.settings import Finding, settings_findings
+from creditfold.contract.topics import INPUTS
 
 
 class TopicState(Struct, frozen=True):
@@ -190,3 +191,15 @@ def _topic_ids(
         return {name: str(future.result().topic_id) for name, future in answers.items()}
     except KafkaException as problem:
         raise explained("describing the topics", to.bootstrap, problem) from problem
+
+
+def in_use(kafka: Connection, count: int, seconds: float) -> list[str]:
+    """The input topics that hold, or held, any committed record."""
+    asked = [TopicPartition(topic.name, p) for topic in INPUTS for p in range(count)]
+    lows = offsets(kafka, asked, EARLIEST, seconds)
+    used = set()
+    for place, end in offsets(kafka, asked, LATEST, seconds).items():
+        # an end above 0 may be that of aborted records
+        if end > 0 and (lows[place] > 0 or any(records(kafka, *place, 0, end, seconds))):
+            used.add(place[0])
+    return sorted(used)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
+
+T = TypeVar("T")
 
 
 class BrokerProblem(Exception):  # noqa: N818  # it says what is the case
@@ -44,6 +48,13 @@ _FENCED: Final = frozenset(
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.INVALID_PRODUCER_ID_MAPPING,
+    }
+)
+_SETTLING: Final = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     }
 )
 _ADVICE: Final[dict[int, str]] = {
@@ -118,6 +129,18 @@ def is_unreachable(error: KafkaError) -> bool:
 def is_fenced(error: KafkaError) -> bool:
     """Whether another producer has taken over."""
     return error.code() in _FENCED
+
+
+def patiently(call: Callable[[], T], seconds: float) -> T:
+    """What the call returns; asked again while the cluster finds out who coordinates."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except KafkaException as problem:
+            if error_of(problem).code() not in _SETTLING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def sentence(doing: str, at: str, error: KafkaError) -> str:

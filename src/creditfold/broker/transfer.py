@@ -20,15 +20,15 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from msgspec import Struct
 
 from creditfold.broker.catalog import CatalogWriter, Placed, on_every_partition
-from creditfold.broker.connection import Connection, Where, connection, wall_ms
+from creditfold.broker.connection import Where, connection, wall_ms
+from creditfold.broker.describe import in_use
 from creditfold.broker.history import Log, Past, of_log
-from creditfold.broker.kafka_log import EARLIEST, LATEST, offsets, records
 from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION
-from creditfold.broker.problems import BrokerProblem, error_of, explained
+from creditfold.broker.problems import BrokerProblem, error_of, explained, patiently
 from creditfold.broker.stamps import Stamps
 from creditfold.contract.envelope import Envelope, Undecodable, read_record
-from creditfold.contract.topics import CATALOG_TYPES, COMMANDS, INPUTS, RANK, event_type
+from creditfold.contract.topics import CATALOG_TYPES, COMMANDS, RANK, event_type
 
 STEP_RECORDS: Final = 2_000
 SOURCE: Final = "creditfold/import"
@@ -174,7 +174,12 @@ class _Import:
         self._refuse_workers()
         ahead = max(record.timestamp for record in step) - wall_ms()
         if ahead > 0:  # a record of the future would be cut to the clock, and change its place
-            time.sleep(min(ahead / 1_000, self._seconds))
+            if ahead > self._seconds * 1_000:
+                raise BrokerProblem(
+                    f"a fact of the history {self._name} was recorded {ahead / 1_000:.0f} s in the "
+                    "future; correct its recordedtime, or this host's clock"
+                )
+            time.sleep(ahead / 1_000)
         self._writer.write(step, [self._mark(done, finished=finished)], self._group)
         if not finished:
             self._tell(done, finished=False)
@@ -200,7 +205,9 @@ class _Import:
         try:
             with self._kafka.consumer(self._group) as member:
                 place = TopicPartition(COMMANDS.name, 0)
-                found = member.committed([place], timeout=self._seconds)[0]
+                found = patiently(
+                    lambda: member.committed([place], timeout=self._seconds)[0], self._seconds
+                )
         except KafkaException as problem:
             raise explained("reading how far it is", self._kafka.bootstrap, problem) from problem
         return (found.offset if found.offset >= 0 else None), found.metadata == _FINISHED
@@ -208,10 +215,7 @@ class _Import:
     def _refuse_workers(self) -> None:
         """Commits show on one topic before another: a worker could fold usage before its grant."""
         try:
-            answers = self._admin.describe_consumer_groups(
-                [self._application], request_timeout=self._seconds
-            )
-            members = len(answers[self._application].result().members)
+            members = patiently(self._members, self._seconds)
         except KafkaException as problem:
             if error_of(problem).code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return
@@ -222,6 +226,12 @@ class _Import:
                 "step out of order; stop them, import, then start them again"
             )
 
+    def _members(self) -> int:
+        answers = self._admin.describe_consumer_groups(
+            [self._application], request_timeout=self._seconds
+        )
+        return len(answers[self._application].result().members)
+
     def _refuse_used(self) -> None:
         used = in_use(self._kafka, self._writer.partitions, self._seconds)
         if used:
@@ -229,18 +239,6 @@ class _Import:
                 f"{', '.join(used)} hold records already, and history cannot be put before them; "
                 "import into fresh topics, or name the import that this goes on with"
             )
-
-
-def in_use(kafka: Connection, count: int, seconds: float) -> list[str]:
-    """The input topics that hold, or held, any committed record."""
-    asked = [TopicPartition(topic.name, p) for topic in INPUTS for p in range(count)]
-    lows = offsets(kafka, asked, EARLIEST, seconds)
-    used = set()
-    for place, end in offsets(kafka, asked, LATEST, seconds).items():
-        # an end above 0 may be that of aborted records
-        if end > 0 and (lows[place] > 0 or any(records(kafka, *place, 0, end, seconds))):
-            used.add(place[0])
-    return sorted(used)
 
 
 def _envelope(past: Past) -> Envelope | None:
