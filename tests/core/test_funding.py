@@ -170,10 +170,6 @@ def test_a_grant_may_claim_one_line_of_several_that_are_booked():
     assert ["4030", "2000", "4030"] == [credit for _, _, credit, _ in book.lines]
 
 
-@pytest.mark.xfail(
-    reason="bug: the currency of a grant is not compared with that of the booked "
-    "line that it names: the block holds dollars that its draws take as euros"
-)
 def test_a_grant_is_in_the_currency_of_the_line_that_it_claims():
     book = Book()
     book.invoice({"amount": "10"})

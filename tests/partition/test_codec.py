@@ -41,7 +41,7 @@ FULL = {
         )),
     ],
     state.FUNDING: [state.Funding("b")],
-    state.ACCRUAL: [state.Accrual(1, 2)],
+    state.ACCRUAL: [state.Accrual(str(2**70), 2)],
     state.OVERAGE: [state.OpenOverage("m", "p", 1, "meter:m", 2, 0)],
     state.CHAIN: [state.Chain(3, "ab")],
     catalog.UNIT: [facts.UnitDeclared("u", 1, 6), facts.UnitDeclared("u", 1, 6, "n", "m")],

@@ -151,6 +151,6 @@ def test_a_digest_tells_apart_what_is_sent_with_no_key_an_empty_key_and_moved_by
         output._replace(headers=(*output.headers, ("a", b"b"))),
         output._replace(headers=(*output.headers, ("ab", b""))),
     ]
-    digests = [digest("", [each]) for each in variants]
-    digests += [digest("p", [output]), digest("", [output, output]), digest("", [])]
+    digests = [digest(b"", [each]) for each in variants]
+    digests += [digest(b"p", [output]), digest(b"", [output, output]), digest(b"", [])]
     assert len(digests) - 1 == len(set(digests)), "the first two are the same record"
