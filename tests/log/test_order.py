@@ -97,7 +97,7 @@ def test_ranges_of_consecutive_batches_join_and_count_every_record(queues, cuts)
     seen: list[Range] = []
     for count in [*cuts, 99]:
         batch, order = order[:count], order[count:]
-        for each in ranges(batch, positions):
+        for each in ranges(batch, positions, RANK):
             assert positions.get(each.topic, 0) == each.start < each.end
             positions[each.topic] = each.end
             seen.append(each)
@@ -108,4 +108,4 @@ def test_ranges_of_consecutive_batches_join_and_count_every_record(queues, cuts)
 
 
 def test_a_batch_of_nothing_has_no_ranges():
-    assert () == ranges([], {"creditfold.usage.v1": 7})
+    assert () == ranges([], {"creditfold.usage.v1": 7}, RANK)
