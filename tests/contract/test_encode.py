@@ -14,6 +14,7 @@ from creditfold.contract.encode import (
     notice_record,
     outcome_record,
     posting_record,
+    sealed,
     structured,
 )
 from creditfold.contract.examples import CUSTOMER, NOON
@@ -125,20 +126,36 @@ def test_absent_fields_are_left_out():
 
 def test_the_chain_covers_every_part_of_every_record_and_their_order():
     records = [outcome_record(OUTCOME), posting_record(POSTING, NOON)]
-    first = digest("", records)
-    assert first == digest("", list(records))
+    first = digest(b"", records)
+    assert first == digest(b"", list(records))
     changed = [
-        digest(first, records),
-        digest("", records[::-1]),
-        digest("", records[:1]),
-        digest("", [records[0]._replace(value=b"{}"), records[1]]),
-        digest("", [records[0]._replace(key=None), records[1]]),
-        digest("", [records[0]._replace(topic="x"), records[1]]),
-        digest("", [records[0]._replace(headers=()), records[1]]),
-        digest("", []),
+        digest(b"x", records),
+        digest(b"", records[::-1]),
+        digest(b"", records[:1]),
+        digest(b"", [records[0]._replace(value=b"{}"), records[1]]),
+        digest(b"", [records[0]._replace(key=None), records[1]]),
+        digest(b"", [records[0]._replace(topic="x"), records[1]]),
+        digest(b"", [records[0]._replace(headers=()), records[1]]),
+        digest(b"", []),
     ]
     assert len({first, *changed}) == 1 + len(changed)
 
 
 def test_the_examples_are_the_customers():
     assert {CUSTOMER, None} == {event.get("subject") for _, _, event in EXAMPLES}
+
+
+def test_the_digest_covers_every_field_of_the_header():
+    out = sealed(BATCH, []).out
+    changes = [
+        {"batch": BATCH.batch + 1},
+        {"now": "2026-01-02T03:04:05Z"},
+        {"due": BATCH.due + 1},
+        {"prev": "0" * 64},
+        {"in_": (("creditfold.usage.v1", 0, 1, 1),)},
+        {"code": BATCH.code.model_copy(update={"tz": "other"})},
+        {"code": BATCH.code.model_copy(update={"behaviour": 99})},
+    ]
+    changed = [sealed(BATCH.model_copy(update=change), []).out for change in changes]
+    assert len({out, *changed}) == 1 + len(changes)
+    assert out == sealed(BATCH.model_copy(update={"out": "f" * 64}), []).out

@@ -96,8 +96,8 @@ def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
     if model.decimals(data["unit"]) is None:
         raise Refused("unknown_unit")
     price = data.get("value", {"amount": "0", "currency": customer.currency})
-    value = minor_units(price["amount"], price["currency"])
     quantity = positive(data["quantity"], model.decimals(data["unit"]))
+    value = minor_units(price["amount"], price["currency"])
     if data["block"] in customer.blocks:
         raise Refused("block_exists")
     effective = instant(data["effective_at"]) if "effective_at" in data else time
@@ -203,21 +203,38 @@ def use(model: Model, customer: Customer, event: Event, time: int) -> None:  # n
 # Invoices
 
 
+# Of several faults of an invoice, the one that stands first here is told.
+INVOICE_FAULTS = [
+    "sold_above_value",
+    "funding_disagrees",
+    "invoice_exists",
+    "due_date_missing",
+    "line_repeated",
+    "sales_not_the_amount",
+]
+
+
 def issue(model: Model, customer: Customer, event: Event, time: int) -> None:
     data = event["data"]
-    if data["invoice"] in customer.invoices:
-        raise Refused("invoice_exists")
     recognition = data.get("recognition", model.policy("invoice.recognition", time, "on_issue"))
-    if recognition == "on_due" and "due_at" not in data:
-        raise Refused("due_date_missing")
     due = instant(data["due_at"]) if "due_at" in data else None
     invoice = Invoice(data["currency"], recognition, due, [])
-    _read_lines(customer, data, invoice)
-    customer.invoices[data["invoice"]] = invoice
+    faults = _read_lines(customer, data, invoice)
+    if data["invoice"] in customer.invoices:
+        faults.append("invoice_exists")
+    if recognition == "on_due" and due is None:
+        faults.append("due_date_missing")
+    asked: dict[str, int] = {}
     for line in invoice.lines:
-        for block, _ in line.sells:
-            if block in customer.blocks and customer.sold(block) > customer.blocks[block].value:
-                raise Refused("sold_above_value")
+        for block, amount in line.sells:
+            asked[block] = asked.get(block, 0) + amount
+    for block, amount in asked.items():
+        known = customer.blocks.get(block)
+        if known is not None and customer.sold(block) + amount > known.value:
+            faults.append("sold_above_value")
+    if faults:
+        raise Refused(min(faults, key=INVOICE_FAULTS.index))
+    customer.invoices[data["invoice"]] = invoice
     for line, wire in zip(invoice.lines, data["lines"], strict=True):
         if "arrears_for" in wire:
             line.arrears = True
@@ -226,33 +243,37 @@ def issue(model: Model, customer: Customer, event: Event, time: int) -> None:
             line.booked = line.gross
 
 
-def _read_lines(customer: Customer, data: Event, invoice: Invoice) -> None:
+def _read_lines(customer: Customer, data: Event, invoice: Invoice) -> list[str]:
+    """Fill the invoice's lines; what is wrong with them."""
+    faults: list[str] = []
     for wire in data["lines"]:
         if any(line.line == wire["line"] for line in invoice.lines):
-            raise Refused("line_repeated")
+            faults.append("line_repeated")
         amount, tax = (minor_units(wire.get(key), data["currency"]) for key in ("amount", "tax"))
-        line = Line(wire["line"], amount, tax, _sales(wire, amount, data["currency"]), False)
+        sells, wrong = _sales(wire, amount, data["currency"])
+        line = Line(wire["line"], amount, tax, sells, False)
+        if wrong:
+            faults.append("sales_not_the_amount")
         named = customer.grants_name.get((data["invoice"], wire["line"]))
         if named is not None:
             if "arrears_for" in wire or (line.sells and all(b != named for b, _ in line.sells)):
-                raise Refused("funding_disagrees")
+                faults.append("funding_disagrees")
             line.sells = line.sells or [(named, amount)]
         invoice.lines.append(line)
+    return faults
 
 
-def _sales(wire: Event, amount: int, currency: str) -> list[tuple[str, int]]:
+def _sales(wire: Event, amount: int, currency: str) -> tuple[list[tuple[str, int]], bool]:
     """At most one sale without an amount: it is what the others leave of the line."""
     sales = wire.get("sells", [])
-    if not sales:
-        return []
     given = sum(minor_units(s["amount"], currency) for s in sales if "amount" in s)
     blanks = sum("amount" not in s for s in sales)
-    if given > amount or blanks > 1 or (blanks == 0 and given != amount):
-        raise Refused("sales_not_the_amount")
-    return [
-        (s["block"], minor_units(s["amount"], currency) if "amount" in s else amount - given)
-        for s in sales
+    wrong = bool(sales) and (given > amount or blanks > 1 or (blanks == 0 and given != amount))
+    rest = 0 if wrong else amount - given
+    shares = [
+        (s["block"], minor_units(s["amount"], currency) if "amount" in s else rest) for s in sales
     ]
+    return shares, wrong
 
 
 def _bill(customer: Customer, refs: list[Any]) -> int:
@@ -277,11 +298,11 @@ def _bill(customer: Customer, refs: list[Any]) -> int:
 
 def pay(_model: Model, customer: Customer, event: Event, _time: int) -> None:
     data = event["data"]
+    if Fraction(data["amount"]) <= 0:
+        raise Refused("quantity_not_positive")
     if data["invoice"] not in customer.invoices:
         raise Refused("unknown_invoice")
     invoice = customer.invoices[data["invoice"]]
-    if Fraction(data["amount"]) <= 0:
-        raise Refused("quantity_not_positive")
     rest = minor_units(data["amount"], invoice.currency)
     if rest > sum(line.gross - line.paid for line in invoice.lines):
         raise Refused("paid_too_much")

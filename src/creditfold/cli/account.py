@@ -7,7 +7,7 @@ from typing import Any
 
 from creditfold.cli.balances import balance
 from creditfold.cli.history import data, header
-from creditfold.cli.sums import total
+from creditfold.contract.sums import total
 from creditfold.contract.topics import INVOICES, LEDGER, event_type
 from creditfold.core.exact import decimal
 from creditfold.core.state import ACCOUNT, Account

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from creditfold.cli import screen
 from creditfold.cli.opening import Run
-from creditfold.cli.sums import scaled, total
+from creditfold.contract.sums import scaled, total
 
 BAR = 12
 

@@ -61,7 +61,7 @@ def demo(
     from creditfold.demo.tie_out import checks  # noqa: PLC0415  # start-up
 
     if run.json:
-        from creditfold.demo.show import document  # noqa: PLC0415  # start-up
+        from creditfold.cli.demo_screen import document  # noqa: PLC0415  # start-up
 
         screen.emit({**summary, **document(figures)})
     else:
@@ -125,7 +125,7 @@ def _progress(count: int | None) -> None:
 
 def _show(figures: Figures, summary: dict[str, Any], command: Any) -> None:  # noqa: ANN401
     from creditfold.cli import screen  # noqa: PLC0415  # start-up
-    from creditfold.demo.show import show  # noqa: PLC0415  # start-up
+    from creditfold.cli.demo_screen import show  # noqa: PLC0415  # start-up
 
     out = screen.console()
     out.print("creditfold demo", style="bold")

@@ -19,7 +19,7 @@ from creditfold.contract.topics import (
     event_type,
 )
 from creditfold.core.entries import Notice, Outcome, Posting, Status, canonical
-from creditfold.log.records import Output
+from creditfold.log.records import Headers, Output
 
 SOURCE = "creditfold"
 
@@ -93,16 +93,29 @@ def batch_record(batch: outputs.Batch, partition: int) -> Output:
     return _record(LEDGER.name, _BATCH, id_, batch.now, None, _plain(batch))
 
 
-def digest(prev: str, records: Iterable[Output]) -> str:
-    """A header's `out`: SHA-256 over `prev` and the batch's other records, in their order.
+def sealed(batch: outputs.Batch, records: Iterable[Output]) -> outputs.Batch:
+    """The header with its `out` set."""
+    data = _data(batch)
+    del data["out"]
+    return batch.model_copy(update={"out": digest(canonical(data), records)})
 
-    Each record is the MessagePack of [topic, key, value, [[header, value], …]], which says its
-    own length, so no two sequences of records have the same input.
+
+def digest(header: bytes, records: Iterable[Output]) -> str:
+    """A header's `out`: SHA-256 over the header without it and the batch's records, in order.
+
+    The header holds the digest before it as `prev`. Each record is the MessagePack of [topic,
+    key, value, [[header, value], …]], which says its own length, so no two sequences of records
+    have the same input.
     """
-    sha = hashlib.sha256(prev.encode())
+    sha = hashlib.sha256(header)
     for record in records:
         sha.update(_packed(record))
     return sha.hexdigest()
+
+
+def raw_content(key: bytes | None, value: bytes | None, headers: Headers) -> str:
+    """The SHA-256 of a record that is no event: of the MessagePack of [key, value, headers]."""
+    return hashlib.sha256(_packed((key, value, headers))).hexdigest()
 
 
 def coordinates(topic: str, partition: int, offset: int) -> str:

@@ -177,7 +177,9 @@ class Batch(Output):
     )
     due: int = Field(ge=0, description="How many clock steps it took.")
     prev: Chain = Field(description="The header's before out; empty in the first.")
-    out: Sha256 = Field(description="SHA-256 over prev and the batch's other records.")
+    out: Sha256 = Field(
+        "0" * 64, description="SHA-256 over the header without it and the batch's other records."
+    )
 
 
 class Original(Output):

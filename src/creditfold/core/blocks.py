@@ -13,7 +13,7 @@ from creditfold.core.facts import CreditGranted
 from creditfold.core.invoices import bind_funding
 from creditfold.core.order import sort_key
 from creditfold.core.policy import LATE_WINDOW_MAX
-from creditfold.core.rejections import Code, Rejection
+from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import BLOCK, TERMS, WALLET, Block, Item, Phase, Terms, Wallet
 
 
@@ -43,13 +43,19 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
             Code.UNKNOWN_UNIT,
             f"unit {body.unit} is no currency and was not declared: publish unit.declared first",
         )
-    value = _value(body)
-    if isinstance(value, Rejection):
-        return value
-    currency, paid = value
+    currency = draft.edit_account().currency if body.value is None else body.value.currency
+    if currency not in MINOR_EXPONENT:
+        return Rejection(Code.UNKNOWN_CURRENCY, f"{currency} is not a currency of ISO 4217")
+    paid = _value(body)
     quantity = steps(body.quantity, exponent, "quantity")
-    if isinstance(quantity, Rejection):
-        return quantity
+    if isinstance(paid, Rejection) or isinstance(quantity, Rejection):
+        return highest(each for each in (paid, quantity) if isinstance(each, Rejection))
+    if quantity > INT64_MAX - _live(draft, body.unit):
+        return Rejection(
+            Code.QUANTITY_OUT_OF_RANGE,
+            f"with {body.quantity} more the {body.unit} of this customer would be more than one "
+            "amount can hold",
+        )
     if draft.get(TERMS, body.block) is not None:
         return Rejection(
             Code.BLOCK_EXISTS, f"block {body.block} exists: every grant needs an id of its own"
@@ -69,7 +75,7 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
         exponent=exponent,
         quantity=quantity,
         value=paid,
-        currency=currency or draft.edit_account().currency,
+        currency=currency,
         granted_at=draft.time,
         effective_at=effective_at,
         expires_at=body.expires_at,
@@ -84,15 +90,11 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
     return None
 
 
-def _value(body: CreditGranted) -> tuple[str, int] | Rejection:
-    """(currency, minor units) of what was paid for the block; no currency where nothing was."""
+def _value(body: CreditGranted) -> int | Rejection:
+    """What was paid for the block, in minor units."""
     if body.value is None:
-        return "", 0
-    exponent = MINOR_EXPONENT.get(body.value.currency)
-    if exponent is None:
-        return Rejection(
-            Code.UNKNOWN_CURRENCY, f"{body.value.currency} is not a currency of ISO 4217"
-        )
+        return 0
+    exponent = MINOR_EXPONENT[body.value.currency]
     minor = body.value.amount.scaled(exponent)
     if minor is None:
         return Rejection(
@@ -101,7 +103,14 @@ def _value(body: CreditGranted) -> tuple[str, int] | Rejection:
         )
     if minor > INT64_MAX:
         return Rejection(Code.QUANTITY_OUT_OF_RANGE, f"value is {body.value.amount}: too large")
-    return body.value.currency, minor
+    return minor
+
+
+def _live(draft: Draft, unit: str) -> int:
+    """All that the blocks in the wallet were granted in a unit: no balance can be above it."""
+    wallet: Wallet | None = draft.get(WALLET)
+    terms = (_terms(draft, block) for block in wallet.blocks) if wallet is not None else ()
+    return sum(each.quantity for each in terms if each.unit == unit)
 
 
 def _funding_fits(draft: Draft, body: CreditGranted, terms: Terms) -> Rejection | None:

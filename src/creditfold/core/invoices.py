@@ -24,7 +24,7 @@ from creditfold.core.facts import (
     InvoicePaid,
     Recognition,
 )
-from creditfold.core.rejections import Code, Rejection
+from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import (
     FUNDING,
     INVOICE,
@@ -43,23 +43,23 @@ PAY_FUNDS = "R-PAY-FUNDS"
 
 def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
     """Take an invoice into the books, as far as its recognition allows."""
-    if draft.get(INVOICE, body.invoice) is not None:
-        return Rejection(
-            Code.INVOICE_EXISTS, f"invoice {body.invoice} was issued before: use another id"
-        )
-    if body.currency not in MINOR_EXPONENT:
-        return Rejection(Code.UNKNOWN_CURRENCY, f"{body.currency} is not a currency of ISO 4217")
     recognition = body.recognition or draft.policy.recognition
-    if recognition is Recognition.ON_DUE and body.due_at is None:
-        return Rejection(
-            Code.DUE_DATE_MISSING, "recognition on_due needs due_at: give it, or another rule"
+    faults: list[Rejection] = []
+    lines = _read_lines(draft, body, faults)
+    if draft.get(INVOICE, body.invoice) is not None:
+        faults.append(
+            Rejection(
+                Code.INVOICE_EXISTS, f"invoice {body.invoice} was issued before: use another id"
+            )
         )
-    lines = _read_lines(draft, body)
-    if isinstance(lines, Rejection):
-        return lines
-    refusal = _record_sales(draft, body, lines)
-    if refusal is not None:
-        return refusal
+    if recognition is Recognition.ON_DUE and body.due_at is None:
+        faults.append(
+            Rejection(
+                Code.DUE_DATE_MISSING, "recognition on_due needs due_at: give it, or another rule"
+            )
+        )
+    if faults:
+        return highest(faults)
     billed: list[BilledLine] = []
     for line, wire in zip(lines, body.lines, strict=True):
         if line.arrears:
@@ -104,6 +104,8 @@ def fall_due(draft: Draft, invoice_id: str) -> None:
 
 def pay(draft: Draft, body: InvoicePaid) -> Rejection | None:
     """Apply cash to the lines in order: what is booked is settled, what is not is booked."""
+    if body.amount.coefficient == 0:
+        return Rejection(Code.QUANTITY_NOT_POSITIVE, "amount is 0: a payment is above 0")
     invoice: Invoice | None = draft.get(INVOICE, body.invoice)
     if invoice is None:
         return Rejection(
@@ -112,8 +114,6 @@ def pay(draft: Draft, body: InvoicePaid) -> Rejection | None:
     amount = minor_units(body.amount, invoice.currency)
     if isinstance(amount, Rejection):
         return amount
-    if amount == 0:
-        return Rejection(Code.QUANTITY_NOT_POSITIVE, "amount is 0: a payment is above 0")
     open_ = sum(line.gross - line.paid for line in invoice.lines)
     if amount > open_:
         return Rejection(
@@ -185,7 +185,6 @@ def bind_funding(
     net = line.booked - _tax_share(line, line.booked)
     draft.begin_entry()
     revenue.post_funding(draft, BILL, Account.SUBSCRIPTION, block_id, net, funding.invoice)
-    revenue.post_late_funding(draft, block_id, net, funding.invoice)
     _each_line(draft, funding.invoice, invoice, lambda each: sold if each is line else each)
     return None
 
@@ -222,87 +221,107 @@ def _disagreement(funding: FundingLine, why: str) -> Rejection:
     )
 
 
-def _read_lines(draft: Draft, body: InvoiceIssued) -> list[BilledLine] | Rejection:
+def _read_lines(draft: Draft, body: InvoiceIssued, faults: list[Rejection]) -> list[BilledLine]:
+    """The lines in minor units, what they sell noted on its blocks; every fault is collected."""
+    if body.currency not in MINOR_EXPONENT:
+        faults.append(
+            Rejection(Code.UNKNOWN_CURRENCY, f"{body.currency} is not a currency of ISO 4217")
+        )
     lines: list[BilledLine] = []
+    names: set[str] = set()
     for wire in body.lines:
-        if any(line.line == wire.line for line in lines):
-            return Rejection(Code.LINE_REPEATED, f"line {wire.line} stands twice: number them")
-        if wire.sells and wire.arrears_for:
-            return Rejection(
-                Code.LINE_AMBIGUOUS, f"line {wire.line} sells and bills arrears: make it two lines"
+        if wire.line in names:
+            faults.append(
+                Rejection(Code.LINE_REPEATED, f"line {wire.line} stands twice: number them")
             )
-        read = _read_line(draft, body, wire)
-        if isinstance(read, Rejection):
-            return read
-        lines.append(read)
+        names.add(wire.line)
+        if wire.meter is not None and wire.meter not in draft.catalog.meters:
+            faults.append(
+                Rejection(
+                    Code.UNKNOWN_METER,
+                    f"line {wire.line} names meter {wire.meter}: declare it first",
+                )
+            )
+        elif body.currency in MINOR_EXPONENT:
+            line = _read_line(draft, body, wire, faults)
+            if line is not None:
+                lines.append(line)
     return lines
 
 
-def _read_line(draft: Draft, body: InvoiceIssued, wire: InvoiceLine) -> BilledLine | Rejection:
-    amount = minor_units(wire.amount, body.currency)
-    if isinstance(amount, Rejection):
-        return amount
-    tax = minor_units(wire.tax or Exact(0, 0), body.currency)
-    if isinstance(tax, Rejection):
-        return tax
+def _read_line(
+    draft: Draft, body: InvoiceIssued, wire: InvoiceLine, faults: list[Rejection]
+) -> BilledLine | None:
+    amount = _minor(wire.amount, body.currency, faults)
+    tax = _minor(wire.tax or Exact(0, 0), body.currency, faults)
+    if amount is None or tax is None:
+        return None
+    if amount + tax > INT64_MAX:
+        faults.append(
+            Rejection(Code.QUANTITY_OUT_OF_RANGE, f"line {wire.line} with its tax is too large")
+        )
     product = wire.product
-    if wire.meter is not None:
-        meter = draft.catalog.meters.get(wire.meter)
-        if meter is None:
-            return Rejection(
-                Code.UNKNOWN_METER, f"line {wire.line} names meter {wire.meter}: declare it first"
-            )
-        product = product or meter.product
-    sells = _sales(body, wire, amount)
-    if isinstance(sells, Rejection):
-        return sells
+    if product is None and wire.meter is not None:
+        product = draft.catalog.meters[wire.meter].product
+    sells = _sales(body, wire, amount, faults)
     waiting: Funding | None = draft.get(FUNDING, funding_key(body.invoice, wire.line))
     if waiting is not None:
         if wire.arrears_for or (sells and all(block != waiting.block for block, _ in sells)):
-            return _disagreement(
-                FundingLine(body.invoice, wire.line),
-                f"block {waiting.block} was granted as sold by it",
+            faults.append(
+                _disagreement(
+                    FundingLine(body.invoice, wire.line),
+                    f"block {waiting.block} was granted as sold by it",
+                )
             )
         sells = sells or ((waiting.block, amount),)
+    if wire.arrears_for and wire.sells:
+        faults.append(
+            Rejection(
+                Code.LINE_AMBIGUOUS, f"line {wire.line} sells and bills arrears: make it two lines"
+            )
+        )
+    for block_id, share in sells:
+        refusal = _sell(draft, block_id, share, body.currency, draft.terms(block_id))
+        if refusal is not None:
+            faults.append(refusal)
     return BilledLine(
         wire.line, amount, tax, product=product, sells=sells, arrears=bool(wire.arrears_for)
     )
 
 
+def _minor(amount: Exact, currency: str, faults: list[Rejection]) -> int | None:
+    minor = minor_units(amount, currency)
+    if isinstance(minor, Rejection):
+        faults.append(minor)
+        return None
+    return minor
+
+
 def _sales(
-    body: InvoiceIssued, wire: InvoiceLine, amount: int
-) -> tuple[tuple[str, int], ...] | Rejection:
+    body: InvoiceIssued, wire: InvoiceLine, amount: int, faults: list[Rejection]
+) -> tuple[tuple[str, int], ...]:
     """What the line sells, in minor units that sum to its amount."""
     known: dict[str, int | None] = {}
     for sale in wire.sells:
         if sale.block in known:
-            return Rejection(
-                Code.LINE_AMBIGUOUS, f"line {wire.line} sells block {sale.block} twice"
+            faults.append(
+                Rejection(Code.LINE_AMBIGUOUS, f"line {wire.line} sells block {sale.block} twice")
             )
-        minor = None if sale.amount is None else minor_units(sale.amount, body.currency)
-        if isinstance(minor, Rejection):
-            return minor
-        known[sale.block] = minor
+        known[sale.block] = (
+            None if sale.amount is None else _minor(sale.amount, body.currency, faults)
+        )
     blanks = [block for block, minor in known.items() if minor is None]
     rest = amount - sum(minor for minor in known.values() if minor is not None)
-    if not known or (rest == 0 and not blanks):
-        return tuple((block, minor or 0) for block, minor in known.items())
-    if len(blanks) != 1 or rest < 0:
-        return Rejection(
-            Code.SALES_NOT_THE_AMOUNT,
-            f"what line {wire.line} sells is not its amount {wire.amount}: leave at most one "
-            "amount out, and let the others sum to no more than the line",
+    if known and (rest or blanks) and (len(blanks) != 1 or rest < 0):
+        faults.append(
+            Rejection(
+                Code.SALES_NOT_THE_AMOUNT,
+                f"what line {wire.line} sells is not its amount {wire.amount}: leave at most one "
+                "amount out, and let the others sum to no more than the line",
+            )
         )
+        rest = 0
     return tuple((block, rest if minor is None else minor) for block, minor in known.items())
-
-
-def _record_sales(draft: Draft, body: InvoiceIssued, lines: list[BilledLine]) -> Rejection | None:
-    for line in lines:
-        for block_id, amount in line.sells:
-            refusal = _sell(draft, block_id, amount, body.currency, draft.terms(block_id))
-            if refusal is not None:
-                return refusal
-    return None
 
 
 def _sell(
@@ -310,14 +329,15 @@ def _sell(
 ) -> Rejection | None:
     """Note that an invoice line asks this for the block."""
     block: Block = draft.edit_block(block_id)
-    if (block.sold or terms is not None) and block.currency not in ("", currency):
+    priced_in = block.currency if terms is None else terms.currency
+    if priced_in not in ("", currency):
         return Rejection(
             Code.CURRENCY_DIFFERS,
-            f"block {block_id} is priced in {block.currency}, the invoice is in {currency}",
+            f"block {block_id} is priced in {priced_in}, the invoice is in {currency}",
         )
     block.currency = currency
     block.sold += amount
-    if terms is not None and block.sold > terms.value:
+    if block.sold > (INT64_MAX if terms is None else terms.value):
         return Rejection(
             Code.SOLD_ABOVE_VALUE,
             f"the lines that sell block {block_id} ask for more than its value: "

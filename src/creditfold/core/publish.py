@@ -27,7 +27,7 @@ from creditfold.core.facts import (
     RateCardPublished,
     UnitDeclared,
 )
-from creditfold.core.rejections import Code, Rejection
+from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import Key
 
 Change: TypeAlias = tuple[Key, Any]
@@ -104,10 +104,12 @@ def _rate_card(catalog: Catalog, body: RateCardPublished) -> Change | Rejection:
     versions = known.versions if known else ()
     if versions and body.version <= versions[-1].version:
         return _not_rising(f"rate card {body.rate_card}", body.version, versions[-1].version)
-    for number, rate in enumerate(body.rates):
-        refusal = _rate(catalog, rate, f"rate {number} of {body.rate_card}")
-        if refusal is not None:
-            return refusal
+    refusal = highest(
+        _rate(catalog, rate, f"rate {number} of {body.rate_card}")
+        for number, rate in enumerate(body.rates)
+    )
+    if refusal is not None:
+        return refusal
     return ("", CARD, body.rate_card), CardVersions((*versions, body))
 
 

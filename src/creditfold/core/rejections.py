@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -61,3 +62,12 @@ class Rejection(Struct, frozen=True):
 
     code: Code
     detail: str
+
+
+_PRECEDENCE = {code: rank for rank, code in enumerate(Code)}
+
+
+def highest(refusals: Iterable[Rejection | None]) -> Rejection | None:
+    """Of several faults the one whose code stands first, and among equals the first found."""
+    found = [refusal for refusal in refusals if refusal is not None]
+    return min(found, key=lambda refusal: _PRECEDENCE[refusal.code], default=None)

@@ -232,11 +232,12 @@ def accrue(
     The cumulative is per currency and meter: post = HE(a1) - HE(a0) (ASC 606-10-55-18).
     """
     key = f"{currency} {meter}"
-    accrual: Accrual = draft.get(ACCRUAL, key) or Accrual(0, 0)
-    total = accrual.amount + amount
+    accrual: Accrual = draft.get(ACCRUAL, key) or Accrual()
+    before = int(accrual.amount)
+    total = before + amount
     step = 10 ** (exponent - MINOR_EXPONENT[currency])
     posted = half_even(total, step)
-    draft.put(ACCRUAL, key, Accrual(total, posted))
+    draft.put(ACCRUAL, key, Accrual(str(total), posted))
     draft.begin_entry()
     draft.post(
         OVERAGE,
@@ -246,7 +247,7 @@ def accrue(
         currency,
         {
             "f": "HE(a1)-HE(a0)",
-            "a0": decimal(accrual.amount, exponent),
+            "a0": decimal(before, exponent),
             "a1": decimal(total, exponent),
         },
         product=product,

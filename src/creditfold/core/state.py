@@ -153,10 +153,13 @@ class Funding(Struct, frozen=True):
 
 
 class Accrual(Struct, frozen=True):
-    """All overage of one (currency, meter) so far, in ledger steps, and what is posted of it."""
+    """All overage of one (currency, meter) so far, in ledger steps, and what is posted of it.
 
-    amount: int
-    posted: int
+    The amount is text: over the years the steps may outgrow int64, which no single one may.
+    """
+
+    amount: str = "0"
+    posted: int = 0
 
 
 class OpenOverage(Struct, frozen=True):

@@ -14,7 +14,7 @@ from creditfold.core.entries import Notice, Overage, Owed, Place
 from creditfold.core.exact import INT64_MAX, decimal, half_even
 from creditfold.core.facts import MeterDeclared, RatedAmount, UsageRecorded
 from creditfold.core.order import sort_key
-from creditfold.core.rejections import Code, Rejection
+from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import OVERAGE, WALLET, OpenOverage, Terms, Wallet
 from creditfold.core.times import rfc3339
 
@@ -54,11 +54,15 @@ def record(draft: Draft, body: UsageRecorded, usage_id: str) -> Rejection | None
             Code.UNKNOWN_METER, f"meter {body.meter} was not declared: publish meter.declared first"
         )
     quantity = steps(body.quantity, meter.exponent, "quantity")
-    if isinstance(quantity, Rejection):
-        return quantity
-    prices = _prices(draft, body, meter, quantity)
-    if isinstance(prices, Rejection):
-        return prices
+    rated = None if body.amount is None else _rated(draft, body.amount)
+    if isinstance(quantity, Rejection) or isinstance(rated, Rejection):
+        return highest(each for each in (rated, quantity) if isinstance(each, Rejection))
+    prices = draft.catalog.prices(draft.customer, meter, quantity, body.properties, draft.time)
+    if rated is not None:
+        prices[rated.unit] = rated
+    refusal = _too_much(draft, meter, quantity, prices)
+    if refusal is not None:
+        return refusal
     usage = Usage(usage_id, meter.meter, meter.product)
     rest = _draw(draft, body, usage, prices) if prices else None
     if rest is None or rest.amount:
@@ -66,24 +70,20 @@ def record(draft: Draft, body: UsageRecorded, usage_id: str) -> Rejection | None
     return None
 
 
-def _prices(
-    draft: Draft, body: UsageRecorded, meter: MeterDeclared, quantity: int
-) -> dict[str, Price] | Rejection:
-    """The full cost per unit; an amount that the product has rated stands for its unit's rate."""
-    prices = draft.catalog.prices(draft.customer, meter, quantity, body.properties, draft.time)
-    if body.amount is not None:
-        rated = _rated(draft, body.amount)
-        if isinstance(rated, Rejection):
-            return rated
-        prices[rated.unit] = rated
-    for price in prices.values():
-        if price.amount > INT64_MAX:
+def _too_much(
+    draft: Draft, meter: MeterDeclared, quantity: int, prices: Mapping[str, Price]
+) -> Rejection | None:
+    """Why a cost, or the overage that it might be added to, is beyond one amount."""
+    overage = draft.edit_account().overage
+    unpriced = Price(f"meter:{meter.meter}", meter.exponent, quantity, None)
+    for price in (unpriced, *prices.values()):
+        if price.amount > INT64_MAX - overage.get(price.unit, 0):
             return Rejection(
                 Code.QUANTITY_OUT_OF_RANGE,
-                f"this usage would cost {decimal(price.amount, price.exponent)} {price.unit}, "
-                "more than one amount can hold: split it",
+                f"this usage is {decimal(price.amount, price.exponent)} {price.unit}, which with "
+                "what is open already is more than one amount can hold: split it, or bill",
             )
-    return prices
+    return None
 
 
 def _rated(draft: Draft, amount: RatedAmount) -> Price | Rejection:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from creditfold.cli.sums import SCALE, scaled
+from creditfold.contract.sums import SCALE, scaled
 from creditfold.contract.topics import COMMANDS, INVOICES, LEDGER, REVENUE, event_type
 from creditfold.core.exact import half_even
 from creditfold.log.records import Record

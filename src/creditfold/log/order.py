@@ -66,13 +66,16 @@ def log_time(running: int, timestamp: int, ceiling: int) -> int:
     return max(running, min(timestamp, ceiling))
 
 
-def ranges(records: Iterable[Record], starts: Mapping[str, int]) -> tuple[Range, ...]:
-    """The ranges that these records cover, by topic; each joins where `starts` says it stood."""
+def ranges(
+    records: Iterable[Record], starts: Mapping[str, int], rank: Mapping[str, int]
+) -> tuple[Range, ...]:
+    """The ranges that these records cover, by rank; each joins where `starts` says it stood."""
     ends: dict[str, int] = {}
     counts: dict[str, int] = {}
     for record in records:
         ends[record.topic] = record.offset + 1
         counts[record.topic] = counts.get(record.topic, 0) + 1
     return tuple(
-        Range(topic, starts.get(topic, 0), ends[topic], counts[topic]) for topic in sorted(ends)
+        Range(topic, starts.get(topic, 0), ends[topic], counts[topic])
+        for topic in sorted(ends, key=lambda topic: rank[topic])
     )

@@ -16,10 +16,11 @@ from creditfold.contract.encode import (
     batch_record,
     coordinates,
     dead_letter_record,
-    digest,
     notice_record,
     outcome_record,
     posting_record,
+    raw_content,
+    sealed,
 )
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.outputs import Version
@@ -88,20 +89,22 @@ class PartitionFold:
     ) -> Sealed:
         """Fold at most `due_max` items that are due by `now`, and put the header before it all."""
         due = self._sweep(now, due_max)
-        header = outputs.Batch(
-            batch=batch,
-            now=rfc3339(now),
-            code=code,
-            in_=tuple(taken),
-            due=due,
-            prev=self._out,
-            out=digest(self._out, self._outputs),
+        header = sealed(
+            outputs.Batch(
+                batch=batch,
+                now=rfc3339(now),
+                code=code,
+                in_=tuple(taken),
+                due=due,
+                prev=self._out,
+            ),
+            self._outputs,
         )
-        first = batch_record(header, self._number)
-        sealed = Sealed((first, *self._outputs), tuple(self._outcomes), header.out)
         self._out = header.out
+        sent = (batch_record(header, self._number), *self._outputs)
+        outcomes = tuple(self._outcomes)
         self._outputs, self._outcomes = [], []
-        return sealed
+        return Sealed(sent, outcomes, header.out)
 
     def _fact(self, fact: Fact, record: Record, now: int) -> None:
         while (step := self._due(fact.customer, now, now)) is not None:
@@ -154,7 +157,7 @@ class PartitionFold:
         answer = Outcome(
             outcome=identity("dead_letter", where),
             status=Status.DEAD_LETTER,
-            cause=Cause(),
+            cause=Cause(content=raw_content(record.key, record.value, record.headers)),
             code=error.code,
             detail=error.detail,
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from creditfold.contract.outputs import Version
+from creditfold.contract.topics import RANK
 from creditfold.core.catalog import Catalog
 from creditfold.core.entries import Outcome
 from creditfold.log.order import ranges
@@ -81,7 +82,7 @@ class Partition:
         self, records: Sequence[tuple[Record, int]], now: int, due_max: int, code: Version
     ) -> Batch:
         before = self.position
-        taken = ranges((record for record, _ in records), before.offsets)
+        taken = ranges((record for record, _ in records), before.offsets, RANK)
         sealed = self._fold.seal(before.batch + 1, now, taken, due_max, code)
         self.position = Position(
             batch=before.batch + 1,

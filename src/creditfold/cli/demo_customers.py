@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from creditfold.cli import screen
-from creditfold.cli.sums import plain
+from creditfold.contract.sums import plain
 from creditfold.demo.figures import Figures, Flow
 
 BAR = 16

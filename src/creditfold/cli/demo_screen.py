@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.text import Text
 
 from creditfold.cli import screen
+from creditfold.cli.demo_customers import show_customers
 from creditfold.cli.story_screen import account
-from creditfold.cli.sums import plain
+from creditfold.contract.sums import plain
 from creditfold.core.chart import Account
 from creditfold.core.exact import decimal
 from creditfold.demo.figures import Figures
-from creditfold.demo.show_customers import show_customers
 from creditfold.demo.tie_out import Check, checks
 
 RULES = {

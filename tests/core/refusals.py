@@ -1,0 +1,199 @@
+"""A book in which everything is known once, and for each rejection code a fact it refuses."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from core.book import Book
+from creditfold.core.rejections import Code
+from properties.events import Event
+
+NOW = "2026-02-01T00:00:00Z"
+HUGE = "9223372036854775807"
+POLICY = {"version": 1, "effective_from": NOW, "author": "a", "reason": "r", "keys": {}}
+USAGE = {"meter": "calls", "quantity": "1"}
+WORTH = {"amount": "10", "currency": "USD"}
+GRANT = {"block": "new", "kind": "paid", "unit": "USD", "quantity": "10", "value": WORTH}
+LINE = {"line": "1", "amount": "10"}
+INVOICE = {"invoice": "new", "currency": "USD", "lines": [LINE]}
+CARD = {"rate_card": "card", "version": 1, "effective_from": NOW, "rates": []}
+RATE = {"meter": "gb", "unit": "USD", "per_unit": "1"}
+NO_METER, NO_UNIT = {"meter": "none"}, {"unit": "none"}
+INEXACT = {"per_unit": "0.00000001"}
+
+
+class Given(NamedTuple):
+    """A fact; `more` are the arguments of `Book.feed`."""
+
+    kind: str
+    data: Event
+    more: dict[str, Any] = {}  # noqa: RUF012  # a NamedTuple has no fields shared by its class
+
+
+def used(data: Event, **more: Any) -> Given:
+    """Usage that differs from an acceptable one."""
+    return Given("usage.recorded", USAGE | data, more)
+
+
+def granted(data: Event, **more: Any) -> Given:
+    """A grant that differs from an acceptable one."""
+    return Given("credit.granted", GRANT | data, more)
+
+
+def issued(data: Event, *lines: Event) -> Given:
+    """An invoice that differs from an acceptable one; lines differ from an acceptable one too."""
+    return Given(
+        "invoice.issued", INVOICE | data | {"lines": [LINE | each for each in lines or ({},)]}
+    )
+
+
+def paid(invoice: str, amount: str) -> Given:
+    """A payment."""
+    return Given("invoice.paid", {"invoice": invoice, "amount": amount})
+
+
+def card(*rates: Event, **data: Any) -> Given:
+    """A rate card with rates that differ from an acceptable one."""
+    rows = [RATE | rate for rate in rates]
+    return Given("rate_card.published", CARD | data | {"rates": rows}, {"customer": None})
+
+
+def catalog(kind: str, data: Event) -> Given:
+    """A catalog fact."""
+    return Given(kind, data, {"customer": None})
+
+
+def unit(**data: Any) -> Given:
+    """A declaration of the known unit `credits`, one version up."""
+    known = {"unit": "credits", "version": 2, "exponent": 6}
+    return catalog("unit.declared", known | data)
+
+
+def policy(**data: Any) -> Given:
+    """A policy with a new window from a date on that is gone."""
+    past = {"effective_from": "2026-01-31T00:00:00Z", "keys": {"late.window": "PT1H"}}
+    return catalog("policy.published", POLICY | {"version": 9} | past | data)
+
+
+def setting() -> Book:
+    """Everything that facts below refer to."""
+    book = Book()
+    book.published("policy.published", POLICY | {"version": 2})
+    book.grant("known", "10", at=NOW)
+    book.invoice(LINE | {"sells": [{"block": "sold"}]}, invoice="sale")
+    book.invoice({"amount": "4"}, invoice="plain")
+    book.grant("waits", "10", funding={"invoice": "coming", "line": "1"})
+    book.grant("early", "10", funding={"invoice": "came", "line": "1"})
+    book.invoice(LINE, invoice="came")
+    book.invoice(
+        {"amount": "1", "arrears_for": [{"meter": "gb", "from": NOW, "to": NOW}]}, invoice="arrears"
+    )
+    book.applied("usage.recorded", USAGE, id="taken")
+    book.applied("customer.created", {"currency": "EUR"}, customer="euro")
+    return book
+
+
+SINGLE: dict[Code, Given] = {
+    Code.UNKNOWN_TYPE: Given("usage.imagined", USAGE),
+    Code.UNKNOWN_FIELD: used({"quantiy": "1"}),
+    Code.MISSING_FIELD: Given("usage.recorded", {"meter": "calls"}),
+    Code.NUMBER_NOT_EXACT: used({"quantity": 1.5}),
+    Code.INVALID_VALUE: used({"quantity": "one"}),
+    Code.ID_REUSED: used({"quantity": "2"}, id="taken"),
+    Code.TIME_IN_FUTURE: used({}, at="2026-02-01T00:06:00Z", recorded=NOW),
+    Code.TOO_LATE: used({}, at="2026-01-28T00:00:00Z", recorded=NOW),
+    Code.CUSTOMER_EXISTS: Given("customer.created", {"currency": "USD"}),
+    Code.UNKNOWN_CUSTOMER: used({}, customer="stranger"),
+    Code.BEFORE_CUSTOMER: used({}, at="2026-01-31T23:00:00Z", recorded=NOW, customer="euro"),
+    Code.VERSION_NOT_RISING: catalog(
+        "meter.declared", {"meter": "gb", "version": 1, "product": "disk", "exponent": 3}
+    ),
+    Code.UNIT_IS_CURRENCY: unit(unit="CHF"),
+    Code.EXPONENT_CHANGED: unit(exponent=3),
+    Code.UNKNOWN_METER: used(NO_METER),
+    Code.UNKNOWN_UNIT: granted(NO_UNIT),
+    Code.UNKNOWN_CURRENCY: issued({"currency": "XAU"}),
+    Code.RATE_NOT_EXACT: card(INEXACT),
+    Code.WINDOW_IN_PAST: policy(),
+    Code.QUANTITY_NOT_POSITIVE: used({"quantity": "0"}),
+    Code.QUANTITY_NOT_EXACT: used({"quantity": "1.5"}),
+    Code.QUANTITY_OUT_OF_RANGE: granted({"quantity": HUGE}),
+    Code.BLOCK_EXISTS: granted({"block": "known"}),
+    Code.EMPTY_INTERVAL: granted({"expires_at": NOW}),
+    Code.VALUE_NOT_FREE: granted({"kind": "promotional"}),
+    Code.CURRENCY_DIFFERS: granted({"block": "sold", "value": WORTH | {"currency": "EUR"}}),
+    Code.SOLD_ABOVE_VALUE: granted({"block": "sold", "value": WORTH | {"amount": "9"}}),
+    Code.FUNDING_DISAGREES: granted({"funding": {"invoice": "plain", "line": "9"}}),
+    Code.INVOICE_EXISTS: issued({"invoice": "plain"}),
+    Code.UNKNOWN_INVOICE: paid("none", "1"),
+    Code.DUE_DATE_MISSING: issued({"recognition": "on_due"}),
+    Code.LINE_REPEATED: issued({}, {}, {}),
+    Code.LINE_AMBIGUOUS: issued({}, {"sells": [{"block": "x"}], "arrears_for": ["o"]}),
+    Code.SALES_NOT_THE_AMOUNT: issued({}, {"sells": [{"block": "x", "amount": "9"}]}),
+    Code.UNKNOWN_OVERAGE: issued({}, {"arrears_for": ["none"]}),
+    Code.PAID_TOO_MUCH: paid("plain", "4.01"),
+}
+"""One fact for each code, in the order of the codes."""
+
+OTHERS: list[tuple[Code, Given]] = [
+    (Code.UNKNOWN_UNIT, used({"amount": {"unit": "none", "quantity": "1"}})),
+    (Code.UNKNOWN_UNIT, card(NO_UNIT)),
+    (Code.UNKNOWN_METER, card(NO_METER)),
+    (Code.UNKNOWN_METER, unit(unit="other", meter="none")),
+    (Code.UNKNOWN_METER, issued({}, {"meter": "none"})),
+    (Code.UNKNOWN_CURRENCY, granted({"value": WORTH | {"currency": "XXX"}})),
+    (
+        Code.UNKNOWN_CURRENCY,
+        Given("customer.created", {"currency": "credits"}, {"customer": "fresh"}),
+    ),
+    (Code.VERSION_NOT_RISING, unit(version=1)),
+    (Code.VERSION_NOT_RISING, card(rate_card="list")),
+    (Code.VERSION_NOT_RISING, policy(version=2, keys={})),
+    (Code.EXPONENT_CHANGED, unit(meter="calls")),
+    (
+        Code.EXPONENT_CHANGED,
+        catalog("meter.declared", {"meter": "gb", "version": 2, "product": "disk"}),
+    ),
+    (Code.RATE_NOT_EXACT, unit(unit="other", exponent=2, meter="gb")),
+    (Code.QUANTITY_NOT_POSITIVE, used({"quantity": "-1"})),
+    (Code.QUANTITY_NOT_POSITIVE, granted({"quantity": "0"})),
+    (Code.QUANTITY_NOT_POSITIVE, paid("plain", "0")),
+    (Code.QUANTITY_NOT_POSITIVE, used({"amount": {"unit": "USD", "quantity": "0"}})),
+    (Code.QUANTITY_NOT_EXACT, granted({"quantity": "0.00000000001"})),
+    (Code.QUANTITY_NOT_EXACT, granted({"value": WORTH | {"amount": "1.001"}})),
+    (Code.QUANTITY_NOT_EXACT, paid("plain", "1.001")),
+    (Code.QUANTITY_NOT_EXACT, issued({}, {"amount": "1.001"})),
+    (Code.QUANTITY_NOT_EXACT, issued({}, {"tax": "1.001"})),
+    (Code.QUANTITY_NOT_EXACT, issued({}, {"sells": [{"block": "x", "amount": "0.001"}]})),
+    (Code.QUANTITY_OUT_OF_RANGE, used({"quantity": HUGE})),
+    (Code.QUANTITY_OUT_OF_RANGE, used({"meter": "gb", "quantity": HUGE})),
+    (Code.QUANTITY_OUT_OF_RANGE, granted({"value": WORTH | {"amount": HUGE}})),
+    (Code.QUANTITY_OUT_OF_RANGE, issued({}, {"amount": HUGE})),
+    (Code.QUANTITY_OUT_OF_RANGE, issued({}, {"tax": HUGE})),
+    (
+        Code.EMPTY_INTERVAL,
+        granted({"effective_at": "2026-03-01T00:00:00Z", "expires_at": "2026-02-15T00:00:00Z"}),
+    ),
+    (Code.CURRENCY_DIFFERS, issued({"currency": "EUR"}, {"sells": [{"block": "known"}]})),
+    (Code.CURRENCY_DIFFERS, issued({"currency": "EUR"}, {"sells": [{"block": "sold"}]})),
+    (Code.SOLD_ABOVE_VALUE, issued({}, {"amount": "11", "sells": [{"block": "known"}]})),
+    (
+        Code.SOLD_ABOVE_VALUE,
+        granted({"value": WORTH | {"amount": "3"}, "funding": {"invoice": "plain", "line": "1"}}),
+    ),
+    (Code.FUNDING_DISAGREES, granted({"funding": {"invoice": "sale", "line": "1"}})),
+    (Code.FUNDING_DISAGREES, granted({"funding": {"invoice": "coming", "line": "1"}})),
+    (Code.FUNDING_DISAGREES, granted({"funding": {"invoice": "arrears", "line": "1"}})),
+    (Code.FUNDING_DISAGREES, issued({"invoice": "coming"}, {"sells": [{"block": "x"}]})),
+    (Code.FUNDING_DISAGREES, issued({"invoice": "coming"}, {"arrears_for": ["none"]})),
+    (
+        Code.LINE_AMBIGUOUS,
+        issued({}, {"sells": [{"block": "x", "amount": "5"}, {"block": "x", "amount": "5"}]}),
+    ),
+    (Code.SALES_NOT_THE_AMOUNT, issued({}, {"sells": [{"block": "x"}, {"block": "y"}]})),
+    (
+        Code.SALES_NOT_THE_AMOUNT,
+        issued({}, {"sells": [{"block": "x", "amount": "11"}, {"block": "y"}]}),
+    ),
+]
+"""Further ways to each code: every check of the fold is reached."""

@@ -1,0 +1,102 @@
+"""The facts of the golden log: every code, every rule, and each way that usage is paid."""
+
+from __future__ import annotations
+
+from core.refusals import OTHERS, SINGLE, setting
+from properties.events import Event
+
+FREE = {"kind": "promotional"}
+POLICY = {"effective_from": "2026-03-20T00:00:00Z", "author": "finance", "reason": "a new order"}
+
+
+def facts() -> list[Event]:
+    """Structured events in their order of arrival."""
+    book = setting()
+    for given in [*SINGLE.values(), *(given for _, given in OTHERS)]:
+        more = {"at": "2026-02-01T00:00:00Z"} | given.more
+        book.feed(given.kind, given.data, more.pop("at"), **more)
+    book.send(next(event for event in book.facts if event["id"] == "taken"))
+    book.use("60", at="2026-02-01T12:00:00Z")
+    # Several units and products on one block, and a rest in each.
+    book.grant(
+        "c1",
+        "40",
+        unit="credits",
+        priority=1,
+        expires_at="2026-03-01T00:00:00Z",
+        value={"amount": "33.33", "currency": "USD"},
+        at="2026-02-02T00:00:00Z",
+    )
+    book.grant("k1", "50", unit="coins", priority=2, effective_at="2026-02-05T00:00:00Z", **FREE)
+    book.grant(
+        "d1",
+        "100",
+        scope={
+            "include": {"products": ["api", "llm"]},
+            "exclude": {"where": {"field": "tier", "eq": "free"}},
+        },
+        expires_at="2026-03-10T00:00:00Z",
+        value={"amount": "77.77", "currency": "USD"},
+    )
+    book.invoice(
+        {"amount": "33.33", "tax": "6.67", "sells": [{"block": "c1"}]},
+        invoice="g1",
+        recognition="on_due",
+        due_at="2026-02-10T00:00:00Z",
+    )
+    for quantity in ("3", "7", "11"):
+        book.use(quantity, at="2026-02-04T00:00:00Z")
+    book.pay("5", "2026-02-06T00:00:00Z", "g1")
+    book.use("30", at="2026-02-06T12:00:00Z")
+    book.use("9", "tokens", at="2026-02-07T00:00:00Z")
+    book.use("9", "tokens", properties={"tier": "free"})
+    book.invoice(
+        {"amount": "50", "tax": "10", "sells": [{"block": "d1"}]},
+        {"amount": "7"},
+        invoice="g2",
+        recognition="on_payment",
+        at="2026-02-08T00:00:00Z",
+    )
+    book.pay("30", "2026-02-11T00:00:00Z", "g2")
+    book.use("0.125", "gb", at="2026-02-12T00:00:00Z")
+    book.use("2.375", "gb", at="2026-02-12T01:00:00Z", recorded="2026-02-14T00:00:00Z")
+    book.use("4", "pings", at="2026-02-15T00:00:00Z")
+    book.use("1", "pings", amount={"unit": "USD", "quantity": "0.015"})
+    book.pay("37", "2026-02-16T00:00:00Z", "g2")
+    # After an expiry: late usage within the window reopens, money comes late.
+    book.use("2", at="2026-03-09T12:00:00Z", recorded="2026-03-11T00:00:00Z")
+    book.invoice(
+        {"amount": "27.77", "sells": [{"block": "d1"}]}, invoice="g3", at="2026-03-12T00:00:00Z"
+    )
+    span = {"meter": "gb", "from": "2026-02-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
+    pings = {"meter": "pings", "from": "2026-02-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
+    book.invoice(
+        {"amount": "1.20", "tax": "0.24", "arrears_for": [span]},
+        {"amount": "2", "arrears_for": [pings]},
+        invoice="g4",
+        at="2026-03-13T00:00:00Z",
+    )
+    book.pay("3.44", invoice="g4")
+    book.grant(
+        "e1",
+        "9",
+        funding={"invoice": "g2", "line": "2"},
+        value={"amount": "7", "currency": "USD"},
+        at="2026-03-14T00:00:00Z",
+    )
+    book.published(
+        "policy.published",
+        POLICY | {"version": 3, "keys": {"draw.order": ["smaller_first"], "late.window": "P1D"}},
+    )
+    book.grant("e2", "4", at="2026-03-20T00:03:00Z", **FREE)
+    book.grant("e3", "4", at="2026-03-20T01:00:00Z", effective_at="2026-03-20T02:00:00Z")
+    book.use("9", at="2026-03-20T02:01:00Z", recorded="2026-03-20T01:58:00Z")
+    book.use("1", at="2026-03-19T00:00:00Z", recorded="2026-03-20T03:00:00Z")
+    book.applied("customer.updated", {"attributes": {"plan": "pro", "seats": 5}})
+    book.applied(
+        "customer.created", {"currency": "JPY", "time_zone": "Asia/Tokyo"}, customer="日本"
+    )
+    book.applied("usage.recorded", {"meter": "calls", "quantity": "3"}, customer="日本")
+    book.published("clock.held", {})
+    book.published("clock.released", {}, "2026-04-01T00:00:00Z")
+    return book.facts

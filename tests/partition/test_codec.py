@@ -1,0 +1,101 @@
+"""Every state record survives its way to disk and back, and keys sort by kind, customer and id."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from creditfold.core import catalog, facts, state
+from creditfold.core.exact import Exact
+from creditfold.core.predicate import AllOf, AnyOf, Not, Op, Test
+from creditfold.core.scope import Filter, Scope
+from creditfold.partition.codec import _TYPES, decode_key, decode_record, encode_key, encode_record
+
+WHERE = AllOf(
+    (AnyOf((Test("a", Op.IN, ("x", True, Exact(-5, 2))),)), Not(Test("b", Op.EXISTS, (False,))))
+)
+SCOPE = Scope(Filter(("p",), ("m",), WHERE), Filter(where=WHERE))
+BIG = 2**63 - 1
+KEYS = facts.PolicyKeys(("id",), 5, facts.Recognition.ON_DUE)
+POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
+FULL = {
+    state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, {"é": BIG},
+                                                           {"meter:m": 1})],
+    state.PROFILE: [state.Profile("UTC", {}),
+                    state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)})],
+    state.TERMS: [
+        state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
+        state.Terms(facts.Kind.PROMOTIONAL, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why"),
+    ],
+    state.BLOCK: [state.Block(), state.Block(1, 2, 3, 4, 5, 6, "USD", {"p": (BIG, 1)})],
+    state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
+    state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),
+                                                 (BIG, state.Phase.INVOICE_DUE, "i\0")))],
+    state.SEEN: [state.Seen(b"\x00\xff"), state.Seen(b"", 5)],
+    state.INVOICE: [
+        state.Invoice("USD", facts.Recognition.ON_PAYMENT, ()),
+        state.Invoice("USD", facts.Recognition.ON_DUE, (
+            state.BilledLine("1", 1, 2), state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True),
+        )),
+    ],
+    state.FUNDING: [state.Funding("b")],
+    state.ACCRUAL: [state.Accrual(str(2**70), 2)],
+    state.OVERAGE: [state.OpenOverage("m", "p", 1, "meter:m", 2, 0)],
+    state.CHAIN: [state.Chain(3, "ab")],
+    catalog.UNIT: [facts.UnitDeclared("u", 1, 6), facts.UnitDeclared("u", 1, 6, "n", "m")],
+    catalog.METER: [facts.MeterDeclared("m", 1, "p", 0), facts.MeterDeclared("m", 1, "p", 3, "l")],
+    catalog.CARD: [catalog.CardVersions((facts.RateCardPublished("c", 1, 5, (
+        facts.Rate("m", "u", Exact(1, 18), WHERE), facts.Rate("m", "u", Exact(0, 0))), "cust"),))],
+    catalog.POLICY: [catalog.PolicyVersions((catalog.PolicyVersion(
+        1, 4, 5, catalog.Policy().changed(KEYS), POLICY, "hash"),))],
+    catalog.CLOCK: [catalog.Clock(held=True), catalog.Clock(held=False)],
+}  # fmt: skip
+ROWS = [(kind, record) for kind, records in FULL.items() for record in records]
+
+
+def test_every_kind_of_record_has_its_row_here():
+    assert set(_TYPES) == set(FULL)
+
+
+@pytest.mark.parametrize(("kind", "record"), ROWS)
+def test_a_record_comes_back_equal_and_of_the_same_type(kind, record):
+    again = decode_record(kind, encode_record(record))
+    assert record == again
+    assert type(record) is type(again)
+    assert encode_record(record) == encode_record(again)
+
+
+@pytest.mark.parametrize(("kind", "record"), ROWS)
+def test_no_field_of_a_record_is_without_a_row_that_sets_it(kind, record):
+    rows = [msgspec.structs.asdict(each) for each in FULL[kind]]
+    defaults = {f.name: f.default for f in msgspec.structs.fields(type(record)) if not f.required}
+    unset = [n for n, default in defaults.items() if all(row[n] == default for row in rows)]
+    assert [] == unset
+
+
+names = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8)
+keys = st.tuples(names, st.sampled_from(sorted(_TYPES)), st.text(st.characters(codec="utf-8")))
+
+
+@given(keys)
+def test_a_key_comes_back_whatever_its_id_holds(key):
+    assert key == decode_key(encode_key(key))
+
+
+@given(keys, keys)
+def test_keys_sort_by_kind_then_customer_then_id(left, right):
+    def parts(key):
+        return tuple(part.encode() for part in (key[1], key[0], key[2]))
+
+    assert (parts(left) < parts(right)) == (encode_key(left) < encode_key(right))
+
+
+@given(keys, names)
+def test_the_records_of_one_customer_are_one_range(key, other):
+    customer, kind, _ = key
+    prefix = encode_key((customer, kind, ""))
+    assert encode_key(key).startswith(prefix)
+    if other != customer:
+        assert not encode_key((other, kind, key[2])).startswith(prefix)
