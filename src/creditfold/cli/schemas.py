@@ -84,7 +84,7 @@ def _list(files: dict[str, str], *, as_json: bool) -> None:
 
     rows = []
     for path, text in files.items():
-        if "/" in path or path.startswith("envelope."):
+        if "/" in path or not path.endswith(".json") or path.startswith("envelope."):
             continue
         type_ = f"creditfold.{path.removesuffix('.json')}"
         try:
