@@ -26,20 +26,22 @@ def look(runtime: LocalRuntime, customer: str, at: int | None) -> dict[str, Any]
     if snapshot is None:
         return None
     view: dict[str, Any] = snapshot.model_dump(mode="json", by_alias=True, exclude_none=True)
-    live = [
-        block for block in view["blocks"] if block["available"] != "0" and "expires_at" in block
-    ]
-    live.sort(key=lambda block: (block["expires_at"], block["block"]))
     outcomes = list(_outcomes(runtime, customer, at))
     applied = {outcome["cause"].get("id") for outcome in outcomes if outcome["status"] == "applied"}
     return {
         "customer": customer,
         **view,
-        "expires_next": None if not live else live[0],
+        "expires_next": expires_next(view["blocks"]),
         "invoices": _invoices(runtime, customer, applied),
         "facts": len(outcomes),
         "last": outcomes[-LAST:],
     }
+
+
+def expires_next(blocks: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The block with something left that expires first."""
+    live = [block for block in blocks if block["available"] != "0" and "expires_at" in block]
+    return min(live, key=lambda block: (block["expires_at"], block["block"]), default=None)
 
 
 def everyone(runtime: LocalRuntime) -> Iterator[dict[str, Any]]:

@@ -12,21 +12,28 @@ from typer.core import TyperGroup
 import creditfold.cli.config as config
 import creditfold.cli.customer as customer
 import creditfold.cli.demo as demo
+import creditfold.cli.doctor as doctor
+import creditfold.cli.letters as letters
 import creditfold.cli.publish as publish
 import creditfold.cli.replay as replay
 import creditfold.cli.schemas as schemas
 import creditfold.cli.simulate as simulate
+import creditfold.cli.topics as topics
 import creditfold.cli.trace as trace
+import creditfold.cli.transfer as transfer
+import creditfold.cli.up as up
+import creditfold.cli.worker as worker
 from creditfold.cli.errors import explained
 
 HELP = """Credits for usage-based billing: publish facts, and follow every number back to them.
 
 Begin with [bold]creditfold demo[/bold]: real usage runs through the real fold, without Kafka.
+[bold]creditfold up --demo[/bold] does it on Kafka.
 """
 
 EPILOG = (
-    "Exit codes: 0 ok · 1 something was refused or differs · 2 wrong use · 3 the directory or "
-    "log cannot be used. Every command takes --output json."
+    "Exit codes: 0 ok · 1 something was refused or differs · 2 wrong use · 3 the directory, "
+    "the log or Kafka cannot be used. Every command takes --output json."
 )
 
 
@@ -92,6 +99,14 @@ app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("replay", epilog=replay.EXAMPLES)(replay.replay)
 app.command("schemas", epilog=schemas.EXAMPLES)(schemas.schemas)
+app.command("up", epilog=up.EXAMPLES)(up.up)
+app.command("worker", epilog=worker.EXAMPLES)(worker.worker)
+app.add_typer(topics.app, name="topics")
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("export", epilog=transfer.EXPORT_EXAMPLES)(transfer.export)
+app.command("import", epilog=transfer.IMPORT_EXAMPLES)(transfer.import_)
+app.add_typer(letters.rejections, name="rejections")
+app.add_typer(letters.dead_letters, name="dead-letters")
 app.command("config", epilog=config.EXAMPLES)(config.config)
 
 

@@ -18,9 +18,10 @@ def config(data_dir: DataDir = None, output: Output = None) -> None:
         load,
         unknown_variables,
     )
+    from creditfold.worker.settings import load as load_worker  # noqa: PLC0415  # start-up
 
     settings = load(data_dir=data_dir, output=output)
-    rows = effective(settings, data_dir=data_dir, output=output)
+    rows = [*effective(settings, data_dir=data_dir, output=output), *effective(load_worker())]
     unknown = unknown_variables()
     if settings.output is OutputFormat.JSON:
         found = {row.name: {"value": row.value, "source": row.source} for row in rows}

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from creditfold.cli.errors import CommandError, Exit
-from creditfold.cli.options import DataDir, Output
+from creditfold.cli.options import DataDir, OnKafka, Output
 
 app = typer.Typer(help="Show customers: balances, blocks, what expires next.", no_args_is_help=True)
 
 SHOW_EXAMPLES = (
     "Examples:  creditfold customer show c-017  ·  "
-    "creditfold customer show c-017 --at 2026-12-31T23:59:59Z -o json"
+    "creditfold customer show c-017 --at 2026-12-31T23:59:59Z -o json  ·  "
+    "creditfold customer show c-017 --kafka broker:9092 --worker http://worker:8080"
 )
 LIST_EXAMPLES = "Examples:  creditfold customer list  ·  creditfold customer list -o json"
 
@@ -29,13 +30,34 @@ def show(
             help="As of then: the past as it was known, the future if nothing happens.",
         ),
     ] = None,
+    kafka: OnKafka = None,
+    worker: Annotated[
+        str | None,
+        typer.Option(
+            "--worker",
+            metavar="URL",
+            help="On Kafka: any worker; the owner of the customer is asked.  "
+            "[default: http://127.0.0.1:8080]",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     output: Output = None,
 ) -> None:
     """Show a customer: balances, blocks, what expires next, overage, invoices, last entries.
 
-    Exit code 1: there is no such customer.
+    On Kafka a worker answers, with balances and blocks as of now. Exit code 1: there is no such
+    customer.
     """
+    if kafka is not None or worker is not None:
+        from creditfold.cli.cluster import Cluster, only_kafka  # noqa: PLC0415  # start-up
+        from creditfold.cli.customer_kafka import show_customer  # noqa: PLC0415  # start-up
+
+        only_kafka(data_dir)
+        if at is not None:
+            raise CommandError("a worker knows the present only: leave --at out on Kafka")
+        show_customer(Cluster(kafka, output), customer, worker)
+        return
     from creditfold.cli import account, screen  # noqa: PLC0415  # start-up
     from creditfold.cli.opening import Run  # noqa: PLC0415  # start-up
     from creditfold.cli.times import instant  # noqa: PLC0415  # start-up

@@ -33,6 +33,11 @@ def explained(error: BaseException) -> CommandError:
             "interrupted: what was acknowledged is safe; run the same command again",
             Exit.INTERRUPTED,
         )
+    names = {each.__name__ for each in type(error).__mro__}  # by name: their modules load Kafka
+    if names & {"BrokerProblem", "BrokerUnavailable"}:
+        return CommandError(str(error), Exit.STORAGE)
+    if "WrongSettings" in names:
+        return CommandError(str(error))
     storage = _storage_error(error)
     if storage is not None:
         return CommandError(str(storage), Exit.STORAGE)

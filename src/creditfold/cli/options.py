@@ -28,3 +28,48 @@ DataDir: TypeAlias = Annotated[
 Source: TypeAlias = Annotated[
     str, typer.Argument(metavar="FILE", help="A file of JSON lines; - is standard input.")
 ]
+
+Kafka: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka",
+        metavar="HOST:PORT",
+        help="Brokers, by commas.  [env: CREDITFOLD_KAFKA; default: localhost:9092]",
+        show_default=False,
+    ),
+]
+
+OnKafka: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka", metavar="HOST:PORT", help="On Kafka there, and not in the data directory."
+    ),
+]
+
+Application: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--application",
+        metavar="NAME",
+        help="The workers' group.  [env: CREDITFOLD_APPLICATION; default: creditfold]",
+        show_default=False,
+    ),
+]
+
+Partitions: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--partitions", metavar="N", min=1, help="Of every topic; they never change."),
+]
+
+FromTime: TypeAlias = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Recorded then or later.")
+]
+UntilTime: TypeAlias = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="Recorded before then.")
+]
+Code: TypeAlias = Annotated[
+    str | None, typer.Option("--code", metavar="CODE", help="Only those with this code.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Tell what would be sent, and send nothing.")
+]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from creditfold.cli.errors import CommandError, Exit
-from creditfold.cli.options import DataDir, Output, Source
+from creditfold.cli.options import DataDir, OnKafka, Output, Source
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:  creditfold publish facts.jsonl  ·  "
-    "zcat usage.jsonl.gz | creditfold publish - --rejects bad.jsonl"
+    "zcat usage.jsonl.gz | creditfold publish - --rejects bad.jsonl  ·  "
+    "creditfold publish facts.jsonl --kafka broker:9092"
 )
 
 SHOWN_MAX = 20
@@ -43,14 +44,19 @@ def publish(
             "--rejects", metavar="FILE", help="Write the lines that did not count, as they were."
         ),
     ] = None,
+    kafka: OnKafka = None,
     data_dir: DataDir = None,
     output: Output = None,
 ) -> None:
     """Check, send and fold facts: structured CloudEvents, one JSON object a line.
 
     A line that breaks the contract is never sent; the others are. Running it again is safe:
-    what was taken before is a duplicate. Exit code 1: a line was bad or refused.
+    what was taken before is a duplicate. On Kafka a worker folds: `trace` tells its answer. Exit
+    code 1: a line was bad or refused.
     """
+    if kafka is not None:
+        _to_kafka(file, rejects, kafka, data_dir, output)
+        return
     from creditfold.cli.clock import wall_clock  # noqa: PLC0415  # start-up
     from creditfold.cli.lines import source  # noqa: PLC0415  # start-up
     from creditfold.cli.opening import Run  # noqa: PLC0415  # start-up
@@ -69,6 +75,30 @@ def publish(
             raise
         report.end(publisher.counts, run, complete=True)
     if not publisher.counts.clean:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def _to_kafka(
+    file: str, rejects: Path | None, kafka: str, data_dir: Path | None, output: str | None
+) -> None:
+    from creditfold.cli.cluster import Cluster, only_kafka  # noqa: PLC0415  # start-up
+    from creditfold.cli.lines import source  # noqa: PLC0415  # start-up
+    from creditfold.cli.publish_kafka import KafkaPublishing, tell  # noqa: PLC0415  # start-up
+
+    only_kafka(data_dir)
+    run = Cluster(kafka, output)
+    report = _Report(as_json=run.json)
+    with source(file) as stream, _rejects(rejects, file) as kept:
+        publishing = KafkaPublishing(run, report.problem, kept)
+        try:
+            publishing.publish(stream, report.progress)
+        except BaseException:
+            report.clear()
+            tell(publishing.counts, run, complete=False)
+            raise
+    report.clear()
+    tell(publishing.counts, run, complete=True)
+    if not publishing.counts.clean:
         raise typer.Exit(Exit.REFUSED)
 
 
@@ -111,9 +141,12 @@ class _Report:
             sys.stderr.write(f"\r{counts.lines:,} lines …\x1b[K")
             sys.stderr.flush()
 
-    def end(self, counts: Counts, run: Run, *, complete: bool) -> None:
+    def clear(self) -> None:
         if self._live:
             sys.stderr.write("\r\x1b[K")
+
+    def end(self, counts: Counts, run: Run, *, complete: bool) -> None:
+        self.clear()
         if self._json:
             _emit_summary(counts, complete=complete)
         else:

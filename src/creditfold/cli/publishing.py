@@ -35,6 +35,21 @@ class Problem(NamedTuple):
     source: str | None = None
 
 
+def check(line: Line) -> Envelope | Problem:
+    """The event of a line, or why it breaks the contract."""
+    try:
+        envelope = read_line(line.text)
+    except Undecodable as error:
+        detail = error.detail
+        if not line.whole:
+            detail = f"{line.size} bytes; an event has at most {EVENT_BYTES_MAX}: split it"
+        return Problem(line.number, "check", error.code, detail)
+    body = decode(envelope, envelope.time).body
+    if isinstance(body, Malformed):
+        return Problem(line.number, "check", body.code, body.detail, envelope.id, envelope.source)
+    return envelope
+
+
 class Counts:
     """What became of the lines so far. `earlier` outcomes are of inputs that were on the log."""
 
@@ -98,22 +113,11 @@ class Publisher:
             self._rejects.write(piece)
 
     def _take(self, line: Line) -> None:
-        try:
-            envelope = read_line(line.text)
-        except Undecodable as error:
-            detail = error.detail
-            if not line.whole:
-                detail = f"{line.size} bytes; an event has at most {EVENT_BYTES_MAX}: split it"
-            self._refuse(line, Problem(line.number, "check", error.code, detail))
+        found = check(line)
+        if isinstance(found, Problem):
+            self._refuse(line, found)
             return
-        body = decode(envelope, envelope.time).body
-        if isinstance(body, Malformed):
-            problem = Problem(
-                line.number, "check", body.code, body.detail, envelope.id, envelope.source
-            )
-            self._refuse(line, problem)
-            return
-        self._inputs.append(self._input(envelope))
+        self._inputs.append(self._input(found))
         self._sent.append(_Sent(line.number, line.text))
         self._bytes += len(line.text)
 

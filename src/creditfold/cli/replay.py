@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from creditfold.cli.errors import Exit
-from creditfold.cli.options import DataDir, Output
+from creditfold.cli.options import DataDir, OnKafka, Output
 
 if TYPE_CHECKING:
     from creditfold.audit.chain import Chains
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:  creditfold replay --verify  ·  "
-    "creditfold replay --verify --data-dir ./creditfold-demo -o json"
+    "creditfold replay --verify --data-dir ./creditfold-demo -o json  ·  "
+    "creditfold replay --verify --kafka broker:9092"
 )
 
 
@@ -24,6 +25,7 @@ def replay(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare every byte with what the log holds.")
     ] = False,
+    kafka: OnKafka = None,
     data_dir: DataDir = None,
     output: Output = None,
 ) -> None:
@@ -31,6 +33,14 @@ def replay(
 
     With or without --verify nothing is written. Exit code 1: something differs.
     """
+    if kafka is not None:
+        from creditfold.cli.cluster import Cluster, only_kafka  # noqa: PLC0415  # start-up
+        from creditfold.cli.replay_kafka import replay_all  # noqa: PLC0415  # start-up
+
+        only_kafka(data_dir)
+        if not replay_all(Cluster(kafka, output)):
+            raise typer.Exit(Exit.REFUSED)
+        return
     from creditfold.audit.chain import check  # noqa: PLC0415  # start-up
     from creditfold.audit.replay import verify as compare  # noqa: PLC0415  # start-up
     from creditfold.cli import screen  # noqa: PLC0415  # start-up
@@ -41,7 +51,7 @@ def replay(
     with run.read() as runtime:
         report = compare(runtime.log)
         chains = check(runtime.log)
-    document = _document(report, chains)
+    document = document_of(report, chains)
     if run.json:
         screen.emit(document)
     else:
@@ -50,7 +60,8 @@ def replay(
         raise typer.Exit(Exit.REFUSED)
 
 
-def _document(report: Report, chains: Chains) -> dict[str, Any]:
+def document_of(report: Report, chains: Chains) -> dict[str, Any]:
+    """What a replay of one partition found."""
     from creditfold.contract.topics import DEAD_LETTERS, NOTICES, REVENUE  # noqa: PLC0415
 
     first = report.first
@@ -101,7 +112,7 @@ def _show(document: dict[str, Any], run: Run) -> None:
         out.print("  ✓ the log and its replay are the same to the byte", style="green")
         screen.next_steps(out, (run.command("customer list"), "who has what"))
         return
-    _show_difference(document)
+    show_difference(document)
     screen.next_steps(
         out,
         (run.command("replay --verify -o json"), "the same for a program, with all findings"),
@@ -109,7 +120,8 @@ def _show(document: dict[str, Any], run: Run) -> None:
     )
 
 
-def _show_difference(document: dict[str, Any]) -> None:
+def show_difference(document: dict[str, Any]) -> None:
+    """The first difference and the broken links, in red."""
     from creditfold.cli import screen  # noqa: PLC0415  # start-up
 
     out = screen.console()

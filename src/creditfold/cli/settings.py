@@ -90,7 +90,9 @@ def effective(settings: BaseSettings, **flags: object) -> list[Effective]:
 
 def unknown_variables() -> dict[str, str]:
     """Variables with our prefix that set nothing here, and the setting that each may mean."""
-    known = [variable(name) for name in Settings.model_fields]
+    from creditfold.worker.settings import WorkerSettings  # noqa: PLC0415  # start-up
+
+    known = [variable(name) for name in (*Settings.model_fields, *WorkerSettings.model_fields)]
     return {
         name: (get_close_matches(name.upper(), known, 1) or [""])[0]
         for name in sorted(os.environ)

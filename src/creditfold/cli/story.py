@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from creditfold.cli import history
 from creditfold.cli.history import Log
 from creditfold.core.times import rfc3339
 from creditfold.log.records import Record
+
+if TYPE_CHECKING:
+    from creditfold.broker.find import Found
 
 
 def tell(log: Log, event: str, source: str | None = None) -> dict[str, Any] | None:
@@ -32,6 +35,43 @@ def tell(log: Log, event: str, source: str | None = None) -> dict[str, Any] | No
         "event": event,
         "inputs": [_input(record) for record in records],
         "outcomes": _with_postings(log, outcomes),
+    }
+
+
+def tell_found(event: str, found: Found) -> dict[str, Any] | None:
+    """The same of what was found on Kafka, with each input's partition."""
+    outcomes = [history.data(record) for record in found.outcomes]
+    if not found.inputs and not outcomes:
+        return None
+    applied = {outcome["outcome"] for outcome in outcomes if outcome["status"] == "applied"}
+    caused: dict[str, dict[str, list[Any]]] = {
+        id_: {"postings": [], "notices": []} for id_ in applied
+    }
+    for kind, field, records in (
+        ("postings", "cause", found.postings),
+        ("notices", "outcome", found.notices),
+    ):
+        for record in records:
+            line = history.data(record)
+            if line[field] in applied:
+                caused[line[field]][kind].append(line)
+    return {
+        "event": event,
+        "inputs": [{**_input(record), "partition": record.partition} for record in found.inputs],
+        "outcomes": [
+            {
+                **outcome,
+                **(
+                    caused[outcome["outcome"]]
+                    if outcome["status"] == "applied"
+                    else {"postings": [], "notices": []}
+                ),
+            }
+            for outcome in outcomes
+        ],
+        "complete": found.complete,
+        "partitions": len(found.partitions),
+        "scanned": found.scanned,
     }
 
 

@@ -26,7 +26,10 @@ def show_story(out: Console, told: dict[str, Any], run: Run) -> None:
         _show_input(out, record)
     if not told["outcomes"]:
         screen.heading(out, "No outcome yet", "it is on the log and waits to be folded")
-        screen.next_steps(out, (run.command("publish /dev/null"), "folds what waits on the log"))
+        step = (run.command("publish /dev/null"), "folds what waits on the log")
+        if "partitions" in told:
+            step = (run.command("worker"), "folds what waits on the log, if none is running")
+        screen.next_steps(out, step)
         return
     for outcome in told["outcomes"]:
         _show_outcome(out, outcome)
@@ -40,7 +43,10 @@ def show_story(out: Console, told: dict[str, Any], run: Run) -> None:
 
 def _show_input(out: Console, record: dict[str, Any]) -> None:
     screen.heading(out, f"Input {screen.clean(record['id'])}", screen.clean(record["type"]))
-    place = f"{record['topic']} at offset {record['offset']}, recorded {record['recorded_at']}"
+    which = f" partition {record['partition']}" if "partition" in record else ""
+    place = (
+        f"{record['topic']}{which} at offset {record['offset']}, recorded {record['recorded_at']}"
+    )
     content = json.dumps(record["data"], ensure_ascii=False, sort_keys=True)
     for name, value in (
         ("where", place),
