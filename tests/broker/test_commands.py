@@ -150,13 +150,16 @@ def test_up_plays_the_demo_and_ends_with_the_signal(cluster):
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     )
-    demo, ready = json.loads(process.stdout.readline()), json.loads(process.stdout.readline())
-    counts = demo["counts"]
-    assert counts["applied"] + counts["rejected"] + counts.get("duplicate", 0) > 100
-    assert counts["catalog"] % PARTITIONS == 0
-    assert cluster.json("customer", "show", "c-000", "--worker", ready["worker"])[0]["blocks"]
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    try:
+        demo, ready = (json.loads(process.stdout.readline()) for _ in range(2))
+        counts = demo["counts"]
+        assert counts["applied"] + counts["rejected"] + counts.get("duplicate", 0) > 100
+        assert counts["catalog"] % PARTITIONS == 0
+        (view,) = cluster.json("customer", "show", "c-000", "--worker", ready["worker"])
+        assert view["customer"] == "c-000"
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
     assert process.returncode == 0, said
     assert "worker │" in said
     assert said.splitlines()[-1].endswith("stopped")

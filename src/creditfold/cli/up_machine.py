@@ -81,7 +81,7 @@ def _run(
     if run.json:
         screen.emit({"ready": True, "kafka": at, "source": source, "worker": worker.url})
     else:
-        _show_ready(run, worker)
+        _show_ready(run, worker, "c-000" if demo else "CUSTOMER")
     sys.stdout.flush()
     worker.wait()
 
@@ -147,13 +147,13 @@ def _show(run: Cluster, tally: dict[str, int]) -> None:
     out.print(screen.table(("outcome", "count", ""), rows, right=("count",)))
 
 
-def _show_ready(run: Cluster, worker: _Worker) -> None:
+def _show_ready(run: Cluster, worker: _Worker, customer: str) -> None:
     out = screen.console()
     screen.heading(out, "Up", f"Kafka at {run.at}, a worker at {worker.url}; Ctrl-C stops it")
     screen.next_steps(
         out,
         (run.command("publish FILE"), "send facts"),
-        (run.command(f"customer show c-000 --worker {worker.url}"), "ask the worker"),
+        (run.command(f"customer show {customer} --worker {worker.url}"), "ask the worker"),
         (run.command("replay --verify"), "fold all again and compare every byte"),
     )
 
