@@ -15,6 +15,7 @@ from kafka_fixtures import remove
 import creditfold
 from creditfold.broker.jars import free_port
 from creditfold.contract.topics import USAGE
+from creditfold.core.times import rfc3339
 
 pytestmark = pytest.mark.broker
 
@@ -22,7 +23,7 @@ SOURCES = Path(creditfold.__file__).parents[1]
 PARTITIONS = 2
 CUSTOMERS = 8
 FACTS = 200
-START = "2026-03-01T00:00:00Z"
+START = rfc3339(time.time_ns() // 1_000_000_000 * 1_000_000 - 60_000_000)  # not too late
 
 
 def environment():
