@@ -51,7 +51,7 @@ def replay(
 
 
 def _document(report: Report, chains: Chains) -> dict[str, Any]:
-    from creditfold.contract.topics import DEAD_LETTERS, NOTICES, REVENUE  # noqa: PLC0415
+    from creditfold.contract.topics import DEAD_LETTERS, NOTICES, REVENUE  # noqa: PLC0415  # start-up
 
     first = report.first
     return {
