@@ -104,13 +104,14 @@ class _Check:
             data = _parsed(record)
             if data is None:
                 self._find(record, "the record is not JSON")
-            elif "batch" in data:
-                self._header(record, data)
             else:
                 try:
-                    self._outcome(record, data)
+                    if "batch" in data:
+                        self._header(record, data)
+                    else:
+                        self._outcome(record, data)
                 except (msgspec.ValidationError, RecursionError) as error:
-                    self._find(record, f"the outcome cannot be read: {error}")
+                    self._find(record, f"the record cannot be read: {error}")
         self._close_batch()
         for topic, rest in self._sent.items():
             for record in rest:
