@@ -19,6 +19,8 @@ from local.desk import Clock, filled
 class Recorded:
     """A log of records in memory."""
 
+    partition = 0
+
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = list(records)
 

@@ -2,8 +2,8 @@
 
 Three things are linked. A customer's chain covers the content of every applied outcome. Each
 outcome holds a digest of its postings and notices, and of the input that caused it. Each batch
-header holds a digest over all that its batch sent and over the header before it. A change of one
-cent in any stored record breaks one of them.
+header holds a digest over itself, over all that its batch sent and over the header before it. A
+change of one cent in any stored record breaks one of them.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
 from creditfold.contract.decode import decode
-from creditfold.contract.encode import digest
+from creditfold.contract.encode import digest, raw_content
 from creditfold.contract.envelope import Undecodable, read_record
-from creditfold.contract.topics import DEAD_LETTERS, LEDGER, NOTICES, REVENUE
+from creditfold.contract.topics import DEAD_LETTERS, INPUTS, LEDGER, NOTICES, REVENUE
 from creditfold.log.records import Output, Record
 
 _COORDINATES = ("topic", "partition", "offset")
 _GENESIS: tuple[int, str] = (0, "")
+_INPUTS = {topic.name for topic in INPUTS}
+
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Log(Protocol):
@@ -50,6 +54,34 @@ class Chains(Struct):
     findings: list[Finding] = []
 
 
+class _Cause(Struct):
+    """What an outcome says of its input; the clock has none."""
+
+    topic: str | None = None
+    offset: _Count = 0
+    content: str | None = None
+
+
+class _Emitted(Struct):
+    """What an outcome says that it sent."""
+
+    postings: _Count = 0
+    notices: _Count = 0
+    sha256: str = ""
+
+
+class _Outcome(Struct):
+    """What the chains need of an outcome."""
+
+    status: str
+    cause: _Cause
+    customer: str = ""
+    seq: _Count = 0
+    prev: str = ""
+    hash: str = ""
+    emitted: _Emitted = msgspec.field(default_factory=_Emitted)
+
+
 def check(log: Log) -> Chains:
     """Recompute every digest of the partition."""
     return _Check(log).run()
@@ -62,7 +94,7 @@ class _Check:
         self._inputs: dict[str, Iterator[Record]] = {}
         self._heads: dict[str, tuple[int, str]] = {}
         self._batch: list[Output] = []
-        self._prev = ""
+        self._head = b""
         self._claimed: tuple[int, str] | None = None
         self.chains = Chains(heads={}, findings=[])
 
@@ -72,10 +104,14 @@ class _Check:
             data = _parsed(record)
             if data is None:
                 self._find(record, "the record is not JSON")
-            elif "batch" in data:
-                self._header(record, data)
             else:
-                self._outcome(record, data)
+                try:
+                    if "batch" in data:
+                        self._header(record, data)
+                    else:
+                        self._outcome(record, data)
+                except (msgspec.ValidationError, RecursionError) as error:
+                    self._find(record, f"the record cannot be read: {error}")
         self._close_batch()
         for topic, rest in self._sent.items():
             for record in rest:
@@ -89,16 +125,20 @@ class _Check:
         if data.get("prev") != before:
             self._find(record, "prev is not the digest of the batch before")
         self._batch = []
-        self._prev = str(data.get("prev"))
-        self._claimed = (record.offset, str(data.get("out")))
+        self._head = _canonical({name: data[name] for name in data.keys() - {"out"}})
+        self._claimed = (record.offset, _hex(data.get("out")))
 
     def _close_batch(self) -> str:
         if self._claimed is None:
             return ""
         offset, claimed = self._claimed
-        if digest(self._prev, self._batch) != claimed:
+        if digest(self._head, self._batch) != claimed:
             self.chains.findings.append(
-                Finding(LEDGER.name, offset, "out is not the digest of what the batch sent")
+                Finding(
+                    LEDGER.name,
+                    offset,
+                    "out is not the digest of the header and its batch",
+                )
             )
         self._claimed = None
         return claimed
@@ -107,53 +147,56 @@ class _Check:
         self._batch.append(Output(record.topic, record.key, record.value or b"", record.headers))
 
     def _outcome(self, record: Record, data: dict[str, Any]) -> None:
+        if self._claimed is None and not self._batch:
+            self._find(record, "no batch header stands before it")
         self.chains.outcomes += 1
         self._send(record)
-        status = data.get("status")
-        if status == "applied":
-            self._link(record, data)
-        if status == "dead_letter":
+        outcome = msgspec.convert(data, _Outcome)
+        if outcome.status == "applied":
+            self._link(record, data, outcome)
+        self._cause(record, outcome.cause)
+        if outcome.status == "dead_letter":
             self._take(record, DEAD_LETTERS.name, 1)
-        else:
-            self._cause(record, data.get("cause", {}))
-        emitted = data.get("emitted") or {"postings": 0, "notices": 0}
-        lines = self._take(record, REVENUE.name, emitted["postings"])
-        lines += self._take(record, NOTICES.name, emitted["notices"])
-        if lines and hashlib.sha256(b"\n".join(lines)).hexdigest() != emitted.get("sha256"):
+        emitted = outcome.emitted
+        lines = self._take(record, REVENUE.name, emitted.postings)
+        lines += self._take(record, NOTICES.name, emitted.notices)
+        if lines and hashlib.sha256(b"\n".join(lines)).hexdigest() != emitted.sha256:
             self._find(record, "its postings and notices are not those that it sent")
 
-    def _link(self, record: Record, data: dict[str, Any]) -> None:
-        owner = data.get("customer", "")
+    def _link(self, record: Record, data: dict[str, Any], outcome: _Outcome) -> None:
+        owner = outcome.customer
         seq, head = self._heads.get(owner, _GENESIS)
-        if (data.get("seq"), data.get("prev")) != (seq + 1, head):
+        if (outcome.seq, outcome.prev) != (seq + 1, head):
             self._find(record, f"the chain of {owner or 'the catalog'} does not continue here")
         content = {name: data[name] for name in data.keys() - {"hash", "recorded_at"}}
         content["cause"] = {
             name: value for name, value in data["cause"].items() if name not in _COORDINATES
         }
-        if _digest(content) != data.get("hash"):
+        if _digest(content) != outcome.hash:
             self._find(record, "hash is not the digest of the outcome's content")
-        self._heads[owner] = (data.get("seq", seq + 1), data.get("hash", ""))
+        self._heads[owner] = (outcome.seq, outcome.hash)
 
-    def _cause(self, record: Record, cause: dict[str, Any]) -> None:
+    def _cause(self, record: Record, cause: _Cause) -> None:
         """The input that is named must be the one that was folded."""
-        if "topic" not in cause:
+        if cause.topic is None:
             return  # the clock has no record
-        found = self._input(cause["topic"], cause["offset"])
+        found = self._input(cause.topic, cause.offset)
         if found is None:
-            self._find(record, f"its input {cause['topic']}@{cause['offset']} is missing")
+            self._find(record, f"its input {cause.topic}@{cause.offset} is missing")
             return
         try:
             envelope = read_record(found.key, found.value, found.headers)
             content = decode(envelope, found.timestamp).content.hex()
-        except Undecodable as error:
-            content = f"unreadable: {error.detail}"
-        if content != cause.get("content"):
+        except Undecodable:
+            content = raw_content(found.key, found.value, found.headers)
+        if content != cause.content:
             why = f"its input {found.topic}@{found.offset} is not what was folded"
             self._find(record, why)
 
     def _input(self, topic: str, offset: int) -> Record | None:
         """Inputs of a topic are answered in the order of their offsets."""
+        if topic not in _INPUTS:
+            return None
         records = self._inputs.setdefault(topic, self._log.read(topic))
         for record in records:
             if record.offset >= offset:
@@ -179,11 +222,19 @@ class _Check:
 def _parsed(record: Record) -> dict[str, Any] | None:
     try:
         data = json.loads(record.value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 
 
+def _hex(value: object) -> str:
+    return value if isinstance(value, str) and value.isascii() else ""
+
+
 def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(content)).hexdigest()
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text.encode(errors="surrogatepass")

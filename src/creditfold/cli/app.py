@@ -46,7 +46,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             # Whoever read our output has gone: nothing is left to say, not even at shutdown.
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # until exit
             raise typer.Exit(0) from None
         except (KeyboardInterrupt, Exception) as error:
             if type(error).__module__.startswith("typer."):

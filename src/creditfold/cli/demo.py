@@ -123,7 +123,7 @@ def _progress(count: int | None) -> None:
         sys.stderr.flush()
 
 
-def _show(figures: Figures, summary: dict[str, Any], command: Any) -> None:  # noqa: ANN401
+def _show(figures: Figures, summary: dict[str, Any], command: Any) -> None:  # noqa: ANN401  # Run.command
     from creditfold.cli import screen  # noqa: PLC0415  # start-up
     from creditfold.cli.demo_screen import show  # noqa: PLC0415  # start-up
 

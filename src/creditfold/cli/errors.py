@@ -33,14 +33,11 @@ def explained(error: BaseException) -> CommandError:
             "interrupted: what was acknowledged is safe; run the same command again",
             Exit.INTERRUPTED,
         )
-    names = {each.__name__ for each in type(error).__mro__}  # by name: their modules load Kafka
-    if names & {"BrokerProblem", "BrokerUnavailable"}:
+    names = {each.__name__ for each in type(error).__mro__}  # by name: their modules load much
+    if names & {"BrokerProblem", "BrokerUnavailable", "StorageError"}:
         return CommandError(str(error), Exit.STORAGE)
     if "WrongSettings" in names:
         return CommandError(str(error))
-    storage = _storage_error(error)
-    if storage is not None:
-        return CommandError(str(storage), Exit.STORAGE)
     if type(error) is Exception:  # RocksDB's errors have no type of their own
         return CommandError(
             f"the data directory cannot be used ({error}): look at its disk; what was "
@@ -52,12 +49,3 @@ def explained(error: BaseException) -> CommandError:
         "with CREDITFOLD_DEBUG=true and report what it prints",
         Exit.DEFECT,
     )
-
-
-def _storage_error(error: BaseException | None) -> BaseException | None:
-    """What the storage said first: closing it after that may have raised once more."""
-    while error is not None:
-        if type(error).__name__ == "StorageError":  # by name: its module loads the database
-            return error
-        error = error.__context__
-    return None

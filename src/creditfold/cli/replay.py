@@ -62,7 +62,7 @@ def replay(
 
 def document_of(report: Report, chains: Chains) -> dict[str, Any]:
     """What a replay of one partition found."""
-    from creditfold.contract.topics import DEAD_LETTERS, NOTICES, REVENUE  # noqa: PLC0415
+    from creditfold.contract.topics import DEAD_LETTERS, NOTICES, REVENUE  # noqa: PLC0415  # start-up
 
     first = report.first
     return {

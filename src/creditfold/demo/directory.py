@@ -14,7 +14,7 @@ MARKER = "creditfold-demo.json"
 
 _OURS = re.compile(
     r"CURRENT|IDENTITY|LOCK|LOG(\.old\.\d+)?|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|\d+\.(sst|log|dbtmp)"
-    rf"|rocksdict-config\.json|{re.escape(MARKER)}"
+    rf"|rocksdict-config\.json|creditfold\.format|{re.escape(MARKER)}"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -11,8 +12,8 @@ from typing import NamedTuple, Self
 import msgspec
 
 from creditfold.contract.topics import INPUTS, RANK
-from creditfold.local.database import Database
-from creditfold.local.store import LocalStore
+from creditfold.local.database import Database, StorageError
+from creditfold.local.store import UNREADABLE, LocalStore
 from creditfold.log.order import ordered
 from creditfold.log.records import Headers, Record
 from creditfold.partition.position import Position
@@ -42,6 +43,8 @@ class Input(NamedTuple):
 class LocalLog:
     """Topics of one partition each, in a database."""
 
+    partition = _PARTITION
+
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ends: dict[str, int] = {}
@@ -56,8 +59,11 @@ class LocalLog:
     def read(self, topic: str, start: int = 0) -> Iterator[Record]:
         """The records of a topic from an offset on."""
         for key, value in self._database.scan(_prefix(topic), start.to_bytes(8, "big")):
-            timestamp, record_key, record_value, headers = _stored.decode(value)
             offset = int.from_bytes(key, "big")
+            try:
+                timestamp, record_key, record_value, headers = _stored.decode(value)
+            except UNREADABLE as error:
+                raise self._database.damaged(f"{topic} at offset {offset}: {error}") from error
             yield Record(topic, _PARTITION, offset, timestamp, record_key, record_value, headers)
 
     def writes(self, inputs: Sequence[Input]) -> dict[bytes, bytes | None]:
@@ -91,12 +97,14 @@ class LocalRuntime:
         self, directory: Path, clock: Callable[[], int], *, read_only: bool = False
     ) -> None:
         self._clock = clock
+        self._whole = True
         self._database = Database(directory, read_only=read_only)
-        self.log = LocalLog(self._database)
-        self.store = LocalStore(self._database)
-        data = self._database.get(_POSITION)
-        position = Position() if data is None else _positions.decode(data)
-        self.partition = Partition(self.store, _PARTITION, position)
+        with ExitStack() as failing:
+            failing.push(self._database)
+            self.log = LocalLog(self._database)
+            self.store = LocalStore(self._database)
+            self.partition = Partition(self.store, _PARTITION, self._position())
+            failing.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -107,12 +115,14 @@ class LocalRuntime:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.close()
+        self._database.__exit__(kind, error, trace)
 
     def append(self, inputs: Sequence[Input]) -> None:
         """Put facts on the log: all of them or, where this raises, none."""
+        self._begin()
         self._database.write(self.log.writes(inputs))
         self.log.appended(inputs)
+        self._whole = True
 
     def run(self) -> Iterator[Batch]:
         """Fold what is unread, then what the clock has made due, batch by batch."""
@@ -124,6 +134,7 @@ class LocalRuntime:
 
         Once all is read the wall clock moves the log on, unless an import holds it.
         """
+        self._refuse_unless_whole()
         position = self.partition.position
         ceiling = max(self._clock(), position.now)
         queues = self._unread()
@@ -131,6 +142,7 @@ class LocalRuntime:
         records = list(itertools.islice(order, BATCH_RECORDS_MAX))
         if not records and not self.partition.due(ceiling):
             return None
+        self._begin()
         caught_up = sum(map(len, queues.values())) < BATCH_RECORDS_MAX
         batch = self.partition.fold(records, ceiling, caught_up=caught_up, due_max=DUE_MAX)
         outputs = [
@@ -141,7 +153,27 @@ class LocalRuntime:
         self._database.write(writes | {_POSITION: _encoder.encode(batch.position)})
         self.store.written()
         self.log.appended(outputs)
+        self._whole = True
         return batch
+
+    def _begin(self) -> None:
+        """Whatever ends a write early leaves a state in memory that is not the one on disk."""
+        self._refuse_unless_whole()
+        self._whole = False
+
+    def _refuse_unless_whole(self) -> None:
+        if not self._whole:
+            raise StorageError(
+                f"an earlier write to {self._database.directory} failed: open it again; what was "
+                "acknowledged is safe"
+            )
+
+    def _position(self) -> Position:
+        data = self._database.get(_POSITION)
+        try:
+            return Position() if data is None else _positions.decode(data)
+        except UNREADABLE as error:
+            raise self._database.damaged(f"the position: {error}") from error
 
     def _unread(self) -> dict[str, list[Record]]:
         """The next records of each input topic, up to a batch's worth."""

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
+import msgspec
+
+from creditfold.core.state import Key
 from creditfold.local.database import Database
 from creditfold.partition.stored import StoredState
 
 _STATE = b"s/"
 _DUE = b"d/"
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding raises on bytes that are no record."""
+
 
 class LocalStore(StoredState):
     """A store whose changes the runtime writes in one step with the log."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(_Committed(database), (_due_of(key) for key, _ in database.scan(_DUE)))
+        self._database = database
+        try:
+            super().__init__(_Committed(database), _due(database))
+        except UNREADABLE as error:
+            raise database.damaged(f"what falls due: {error}") from error
+
+    def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
+        """The record under the key, or None."""
+        try:
+            return super().get(key)
+        except UNREADABLE as error:
+            raise self._database.damaged(f"the state of {key}: {error}") from error
+
+    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
+        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
+        try:
+            return super().scan(customer, kind)
+        except UNREADABLE as error:
+            raise self._database.damaged(f"the {kind} of {customer!r}: {error}") from error
 
     def writes(self) -> dict[bytes, bytes | None]:
         """What has changed since the last `written`, as keys and values of the database."""
@@ -48,5 +74,7 @@ def _due_key(instant: int, customer: str) -> bytes:
     return _DUE + instant.to_bytes(8, "big") + customer.encode()
 
 
-def _due_of(key: bytes) -> tuple[int, str]:
-    return int.from_bytes(key[:8], "big"), key[8:].decode()
+def _due(database: Database) -> Iterator[tuple[int, str]]:
+    with closing(database.scan(_DUE)) as found:  # an open cursor would keep the directory locked
+        for key, _ in found:
+            yield int.from_bytes(key[:8], "big"), key[8:].decode()
