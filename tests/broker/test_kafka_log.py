@@ -136,11 +136,7 @@ def test_the_chains_hold_over_kafka_on_every_partition(topics, folded):
         assert heads
 
 
-@pytest.mark.parametrize(
-    "number",
-    [0, pytest.param(3, marks=pytest.mark.xfail(
-        not hasattr(replay.Log, "partition"), reason="audit.replay folds partition 0 only"))],
-)  # fmt: skip
+@pytest.mark.parametrize("number", [0, 3])
 def test_a_replay_over_kafka_gives_every_byte_again(topics, folded, number):
     report = replay.verify(KafkaLog(topics, number))
     assert (0, None) == (report.differences, report.first)
