@@ -54,7 +54,7 @@ def run_engine(options: dict) -> None:
             self._touched: set[bytes] = set()
             self._outputs: list[Output] = []
 
-        def fold(self, record: object, now: int) -> int:  # noqa: ARG002  (the seam's signature)
+        def fold(self, record: object, now: int) -> int:  # noqa: ARG002  # the seam's signature
             key = record.key
             if key not in self._balances:
                 self._balances[key] = int(self._reader.get(key) or 0)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from kafka_fixtures import COUNT, odd  # noqa: F401  (a fixture)
+from kafka_fixtures import COUNT, odd  # noqa: F401  # a fixture by name
 
 from creditfold.broker.connection import Connection, wall_ms
 from creditfold.broker.doctor import examine

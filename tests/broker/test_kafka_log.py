@@ -8,7 +8,7 @@ import time
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from kafka_fixtures import COUNT, Folded, empty, history, topics  # noqa: F401  (fixtures)
+from kafka_fixtures import COUNT, Folded, empty, history, topics  # noqa: F401  # fixtures by name
 
 from creditfold.audit import chain, replay
 from creditfold.broker.find import find

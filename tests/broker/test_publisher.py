@@ -7,7 +7,7 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
-from kafka_fixtures import BEGIN, COUNT, empty, fact, prices, topics, usage  # noqa: F401  (fixtures)
+from kafka_fixtures import BEGIN, COUNT, empty, fact, prices, topics, usage  # noqa: F401  # fixtures by name
 
 from creditfold.broker.catalog import CatalogPublisher
 from creditfold.broker.connection import CODECS, PARTITIONER

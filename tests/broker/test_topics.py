@@ -5,7 +5,7 @@ import time
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
-from kafka_fixtures import COUNT, empty, topics  # noqa: F401  (fixtures)
+from kafka_fixtures import COUNT, empty, topics  # noqa: F401  # fixtures by name
 
 from creditfold.broker.describe import describe
 from creditfold.broker.jars import free_port

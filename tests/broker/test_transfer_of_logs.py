@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 from confluent_kafka import Consumer
-from kafka_fixtures import (  # noqa: F401  (fixtures)
+from kafka_fixtures import (  # noqa: F401  # fixtures by name
     BEGIN,
     COUNT,
     SECOND,

@@ -28,7 +28,7 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-class BrokerUnavailable(Exception):  # noqa: N818  (says what is the case, and is handled)
+class BrokerUnavailable(Exception):  # noqa: N818  # says what is the case, and is handled
     """No broker can be had this way; the message says why."""
 
 
@@ -51,7 +51,7 @@ def jars() -> Path:
     pom = cache / "pom.xml"
     pom.write_text(_POM)
     command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
-    done = subprocess.run(  # noqa: S603  (a fixed command line)
+    done = subprocess.run(  # noqa: S603  # a fixed command line
         [*command, f"-DoutputDirectory={libs}"], capture_output=True, text=True, check=False
     )
     if done.returncode:
@@ -64,7 +64,7 @@ def _java() -> str:
     java = shutil.which("java")
     if java is None:
         raise BrokerUnavailable("Java is not installed")
-    answer = subprocess.run(  # noqa: S603  (a fixed command line)
+    answer = subprocess.run(  # noqa: S603  # a fixed command line
         [java, "-version"], capture_output=True, text=True, check=False
     ).stderr
     version = answer.partition('"')[2].partition(".")[0].partition('"')[0]
@@ -108,7 +108,7 @@ class JarBroker:
             self._tool("kafka.tools.StorageTool", "format", "-t", "creditfoldcreditfoldcr",
                        "-c", str(properties))  # fmt: skip
         with (self._data / "broker.log").open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603  (a fixed command line)
+            self._process = subprocess.Popen(  # noqa: S603  # a fixed command line
                 [*self._command(), "kafka.Kafka", str(properties)],
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
@@ -145,7 +145,7 @@ class JarBroker:
         ]  # fmt: skip
 
     def _tool(self, *arguments: str) -> None:
-        done = subprocess.run(  # noqa: S603  (a fixed command line)
+        done = subprocess.run(  # noqa: S603  # a fixed command line
             [*self._command(), *arguments], capture_output=True, text=True, check=False
         )
         if done.returncode:
@@ -177,8 +177,8 @@ class JarBroker:
 
     def _wait(self, seconds: float) -> None:
         # imported here: the package's other users may do without a client
-        from confluent_kafka import KafkaException  # noqa: PLC0415
-        from confluent_kafka.admin import AdminClient  # noqa: PLC0415
+        from confluent_kafka import KafkaException  # noqa: PLC0415  # start-up
+        from confluent_kafka.admin import AdminClient  # noqa: PLC0415  # start-up
 
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         deadline = time.monotonic() + seconds

@@ -43,7 +43,7 @@ def broker(data: Path, only: str | None = None) -> Iterator[Broker]:
 
 
 @contextlib.contextmanager
-def _named(data: Path) -> Iterator[Broker]:  # noqa: ARG001  (one signature for all providers)
+def _named(data: Path) -> Iterator[Broker]:  # noqa: ARG001  # one signature for all providers
     address = os.environ.get(VARIABLE)
     if not address:
         raise BrokerUnavailable(f"{VARIABLE} is not set")
@@ -51,10 +51,10 @@ def _named(data: Path) -> Iterator[Broker]:  # noqa: ARG001  (one signature for 
 
 
 @contextlib.contextmanager
-def _docker(data: Path) -> Iterator[Broker]:  # noqa: ARG001  (the same)
+def _docker(data: Path) -> Iterator[Broker]:  # noqa: ARG001  # the same
     container: Any
     try:
-        from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415  (optional)
+        from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415  # optional
 
         container = (
             KafkaContainer(_IMAGE)

@@ -185,7 +185,7 @@ class _Worker:
 
     def __enter__(self) -> Self:
         # a group of its own: Ctrl-C is ours to pass on
-        self._process = subprocess.Popen(  # noqa: S603  (our own command)
+        self._process = subprocess.Popen(  # noqa: S603  # our own command
             self._command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -38,7 +38,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         conf = self.app.conf
-        config: EngineConfig = self.app.engine.config  # type: ignore[attr-defined]
+        config: EngineConfig = self.app.engine.config  # type: ignore[attr-defined]  # Faust knows its app by a wider class
         self._assignor = self.app.assignor
         self.kafka = AIOKafkaConsumer(
             client_id=conf.broker_client_id,
@@ -65,7 +65,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self, tps: Sequence[TopicPartition], seconds: float
     ) -> dict[TopicPartition, Delivery]:
         """Return what was fetched for `tps` and how far each has been read."""
-        return await self.call_thread(self._take, tps, seconds)  # type: ignore[no-any-return]
+        return await self.call_thread(self._take, tps, seconds)  # type: ignore[no-any-return]  # the library leaves it untyped
 
     async def _take(
         self, tps: Sequence[TopicPartition], seconds: float
@@ -111,7 +111,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self, tps: Sequence[TopicPartition]
     ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """Return the first and the next offset of each topic partition."""
-        return await self.call_thread(self._bounds, tps)  # type: ignore[no-any-return]
+        return await self.call_thread(self._bounds, tps)  # type: ignore[no-any-return]  # the library leaves it untyped
 
     async def _bounds(
         self, tps: Sequence[TopicPartition]
@@ -120,14 +120,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def committed(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
         """Return the group's offsets."""
-        return await self.call_thread(self._committed, tps)  # type: ignore[no-any-return]
+        return await self.call_thread(self._committed, tps)  # type: ignore[no-any-return]  # the library leaves it untyped
 
     async def _committed(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
         return {tp: await self.kafka.committed(tp) for tp in tps}
 
     async def report(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Commit group offsets; False if this process is no member in good standing."""
-        return await self.call_thread(self._report, offsets)  # type: ignore[no-any-return]
+        return await self.call_thread(self._report, offsets)  # type: ignore[no-any-return]  # the library leaves it untyped
 
     async def _report(self, offsets: Mapping[TopicPartition, int]) -> bool:
         assigned = self.kafka.assignment()

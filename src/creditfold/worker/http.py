@@ -92,7 +92,7 @@ def _state(reasons: list[str], name: str) -> Response:
     return JSONResponse({name: not reasons, "reasons": reasons}, 503 if reasons else 200)
 
 
-def _refused(status: int, error: str, detail: str, **more: Any) -> Response:  # noqa: ANN401  # JSON
+def _refused(status: int, error: str, detail: str, **more: Any) -> Response:  # noqa: ANN401  # any JSON value
     return JSONResponse({"error": error, "detail": detail, **more}, status)
 
 
