@@ -15,6 +15,8 @@ from creditfold.broker.jars import free_port
 from creditfold.broker.topics import create
 from creditfold.contract.topics import LEDGER
 
+pytestmark = pytest.mark.campaign
+
 
 def told(kafka, **more):
     return {check.name: check for check in examine(kafka, **more).checks}

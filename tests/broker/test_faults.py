@@ -6,7 +6,7 @@ import time
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
 
 @pytest.fixture(params=[1, pytest.param(20, marks=pytest.mark.long)], ids=["short", "long"])

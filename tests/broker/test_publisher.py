@@ -19,6 +19,8 @@ from creditfold.broker.publisher import Publisher
 from creditfold.contract.envelope import EVENT_BYTES_MAX, read_record
 from creditfold.contract.topics import COMMANDS, USAGE
 
+pytestmark = pytest.mark.campaign
+
 KEYS = [f"customer-{n}" for n in range(34)] + ["", "ü", "a", "ab", "abc", "客户"]
 
 

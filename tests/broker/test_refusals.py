@@ -8,7 +8,7 @@ from confluent_kafka.admin import NewTopic
 
 from creditfold.broker.jars import free_port
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
 
 def test_a_broken_fold_halts_its_partition_only_with_the_record_named(rig):
