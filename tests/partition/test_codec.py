@@ -29,7 +29,9 @@ FULL = {
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.PROMOTIONAL, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why"),
     ],
-    state.BLOCK: [state.Block(), state.Block(1, 2, 3, 4, 5, 6, "USD", {"p": (BIG, 1)})],
+    state.BLOCK: [state.Block(), state.Block(
+        *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14
+    )],
     state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
     state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),
                                                  (BIG, state.Phase.INVOICE_DUE, "i\0")))],

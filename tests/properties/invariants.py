@@ -31,7 +31,7 @@ def i01_every_entry_balances(records: Records) -> None:
 
 
 def i03_all_of_a_block_is_in_its_places(records: Records) -> None:
-    """Q = issued + available + drawn + expired, no place below zero, after every outcome."""
+    """Q is the sum of all places, none below zero, after every outcome."""
     for step, lots, touched in records.replay():
         for key in touched:
             lot = lots[key]
@@ -151,8 +151,8 @@ def i14_what_remains_of_a_paid_block_is_carried(records: Records) -> None:
     for step, lots, touched in records.replay():
         for key in touched:
             lot = lots[key]
-            if lot.remaining and lot.funded == lot.value and lot.accounts["2000"] == 0:
-                left = lot.value * (lot.quantity - lot.places["drawn"]) / lot.quantity
+            if lot.remaining and lot.funded == lot.worth and lot.accounts["2000"] == 0:
+                left = lot.worth * (lot.units - lot.places["drawn"]) / lot.units
                 assert left <= Fraction(1, 2), (lot, step.outcome)
 
 
@@ -163,7 +163,7 @@ def i15_products_share_a_draw_within_two_cents(records: Records) -> None:
             lot = lots[key]
             assert lot.earned.total() == -lot.accounts["4000"], (lot, step.outcome)
             for product, units in lot.by_product.items():
-                exact = lot.value * Fraction(units) / lot.quantity
+                exact = lot.worth * Fraction(units) / lot.units
                 assert abs(lot.earned[product] - exact) < 2, (product, lot, step.outcome)
 
 

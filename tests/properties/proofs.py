@@ -36,8 +36,9 @@ def draw(lines: list[Event], proof: Event) -> None:
 
 def expiry(lines: list[Event], proof: Event) -> None:
     """Breakage is what is funded and not used, less the breakage before."""
-    left = max(0, int(proof["funded"]) - _revenue(proof, "u"))
-    assert left - int(proof["breakage0"]) == _total(lines), lines
+    used = _revenue(proof, "u") if Fraction(proof["Q"]) else 0
+    left = max(0, int(proof["funded"]) - used)
+    assert left - int(proof["breakage0"]) == _signed(lines, "4050"), lines
 
 
 def funding(lines: list[Event], proof: Event) -> None:
@@ -92,9 +93,28 @@ def arrears_below(lines: list[Event], proof: Event) -> None:
     assert max(0, int(proof["accrued"]) - int(proof["billed"])) == _total(lines), lines
 
 
+def respread(lines: list[Event], proof: Event) -> None:
+    """After a change of value or units, usage revenue is brought to HE(V*u/Q) of now."""
+    after = _revenue(proof, "u") if Fraction(proof["Q"]) else 0
+    assert after - int(proof["usage0"]) == _signed(lines, "4000"), lines
+
+
+def breakage_above(lines: list[Event], proof: Event) -> None:
+    """What is funded above all that the rest is worth, less the breakage before."""
+    above = max(0, int(proof["funded"]) - int(proof["V"]))
+    assert above - int(proof["breakage0"]) == _signed(lines, "4050"), lines
+
+
+def _signed(lines: list[Event], account: str) -> int:
+    """Credits less debits of the account."""
+    return sum(line["amount"] * (1 if line["credit"] == account else -1) for line in lines)
+
+
 FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "HE(V*u1/Q)-HE(V*u0/Q)": draw,
     "max(0,funded-HE(V*u/Q))-breakage0": expiry,
+    "max(0,funded-V)-breakage0": breakage_above,
+    "HE(V*u/Q)-usage0": respread,
     "funded1-funded0": funding,
     "booked1-booked0": booking,
     "HE(tax*g1/gross)-HE(tax*g0/gross)": tax,

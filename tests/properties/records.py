@@ -13,7 +13,19 @@ from fractions import Fraction
 
 from properties.events import Event, outcomes, postings, snapshots
 
-PLACES = ("issued", "available", "drawn", "expired")
+PLACES = (
+    "issued",
+    "available",
+    "held",
+    "drawn",
+    "expired",
+    "voided",
+    "refunded",
+    "rolled_out",
+    "transferred_out",
+)
+LEFT = PLACES[5:]
+"""Where units are that took their share of the value with them."""
 
 
 @dataclass
@@ -36,6 +48,7 @@ class Lot:
     block: str
     quantity: Fraction = Fraction(0)
     value: int = 0
+    released: int = 0
     places: dict[str, Fraction] = field(default_factory=lambda: dict.fromkeys(PLACES, Fraction(0)))
     by_product: Counter[str] = field(default_factory=Counter)
     accounts: Counter[str] = field(default_factory=Counter)
@@ -44,19 +57,29 @@ class Lot:
 
     @property
     def remaining(self) -> Fraction:
-        return self.places["issued"] + self.places["available"]
+        return self.places["issued"] + self.places["available"] + self.places["held"]
+
+    @property
+    def units(self) -> Fraction:
+        """All but the units that left with their share of the value."""
+        return self.quantity - sum(self.places[place] for place in LEFT)
+
+    @property
+    def worth(self) -> int:
+        """What of the value has not left."""
+        return self.value - self.released
 
     @property
     def usage_revenue(self) -> int:
         """HE(V*u/Q) in minor units; nothing for a block that was only sold so far."""
-        return round(self.value * self.places["drawn"] / self.quantity) if self.quantity else 0
+        return round(self.worth * self.places["drawn"] / self.units) if self.units else 0
 
     @property
     def breakage(self) -> int:
-        """All that was paid and not used, once nothing remains to be used."""
-        if not self.quantity or self.remaining:
+        """What was paid and can no longer be earned by usage."""
+        if not self.quantity:
             return 0
-        return max(0, self.funded - self.usage_revenue)
+        return max(0, self.funded - (self.worth if self.remaining else self.usage_revenue))
 
     @property
     def recognised(self) -> int:
@@ -72,7 +95,10 @@ class Lot:
             self.quantity += amount
         else:
             self.places[entry["from"]] -= amount
-        self.places[entry["to"]] += amount
+        if entry["to"] == "origin":
+            self.quantity -= amount
+        else:
+            self.places[entry["to"]] += amount
         if entry["to"] == "drawn":
             self.by_product[entry["product"]] += amount
 
@@ -100,7 +126,7 @@ class Records:
             for customer, snapshot in self.snapshots.items()
             for block in snapshot["blocks"]
         }
-        self.values = {key: self.minor(key[0], b["value"]) for key, b in self.terms.items()}
+        self.values = {key: self.minor(key[0], b["value_now"]) for key, b in self.terms.items()}
 
     def minor(self, customer: str, amount: str) -> int:
         """A decimal string of the customer's money as integer minor units."""
@@ -136,6 +162,7 @@ class Records:
                     if record["from"] == "origin":
                         lot.value = self.values[key]
                     lot.enter(record)
+                    lot.released += self.minor(key[0], record.get("value", "0"))
                 else:
                     lot.book(record)
             yield step, lots, touched

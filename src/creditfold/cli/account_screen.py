@@ -17,15 +17,24 @@ PARTS = (
     ("drawn", "█", "blue", "used"),
     ("available", "▒", "green", "left"),
     ("issued", "·", "yellow", "not yet active"),
+    ("held", "▓", "cyan", "held"),
     ("expired", "░", "red", "expired"),
+    ("voided", "x", "red", "voided"),
+    ("refunded", "x", "magenta", "refunded"),
+    ("rolled_out", "→", "green", "rolled over"),
+    ("transferred_out", "→", "magenta", "transferred"),
 )
 """(place, sign, style, word)."""
 
+GONE = ("expired", "voided", "refunded", "rolled_out", "transferred_out")
 
-def legend() -> Text:
-    """What the signs of a bar mean."""
+
+def legend(found: list[dict[str, Any]]) -> Text:
+    """What the signs of the blocks' bars mean."""
     text = Text("  ")
-    for _, sign, style, word in PARTS:
+    for place, sign, style, word in PARTS:
+        if all(block[place] == "0" for block in found):
+            continue
         text.append(f"{sign * 2} ", style=style)
         text.append(f"{word}   ", style="dim")
     return text
@@ -38,7 +47,7 @@ def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
     if view["blocks"]:
         screen.heading(out, "Blocks")
         blocks(out, view["blocks"])
-        out.print(legend())
+        out.print(legend(view["blocks"]))
     _expiry(out, view)
     if view["invoices"]:
         _invoices(out, view["invoices"])
@@ -72,14 +81,14 @@ def blocks(out: Console, found: list[dict[str, Any]]) -> None:
             f"{block['quantity']} {block['unit']}",
             block_bar(block),
             block["drawn"],
-            total(block["available"], block["issued"]),
-            block["expired"],
+            total(block["available"], block["issued"], block["held"]),
+            total(*(block[place] for place in GONE)),
             block.get("expires_at", "never")[:16].replace("T", " "),
         )
         for block in found
     ]
-    columns = ("block", "kind, state", "granted", "", "used", "left", "expired", "until")
-    right = ("granted", "used", "left", "expired")
+    columns = ("block", "kind, state", "granted", "", "used", "left", "gone", "until")
+    right = ("granted", "used", "left", "gone")
     out.print(screen.table(columns, rows, right=right, fixed=("", "until")))
 
 
@@ -95,7 +104,8 @@ def state(block: dict[str, Any]) -> str:
         return "not yet active"
     if block["available"] != "0":
         return "active"
-    return "expired" if block["expired"] != "0" else "used up"
+    words = (word for place, _, _, word in PARTS if place in GONE and block[place] != "0")
+    return next(words, "used up")
 
 
 def _expiry(out: Console, view: dict[str, Any]) -> None:

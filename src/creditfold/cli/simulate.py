@@ -88,6 +88,7 @@ def _snapshots(found: Iterable[bytes], *, tables: bool) -> None:
         return
     out = screen.console()
     count = 0
+    blocks = []
     for line in found:
         count += 1
         event = msgspec.json.decode(line)
@@ -95,9 +96,10 @@ def _snapshots(found: Iterable[bytes], *, tables: bool) -> None:
         screen.heading(out, f"Customer {screen.clean(event['subject'])}", f"as of {data['at']}")
         if data["blocks"]:
             account_screen.blocks(out, data["blocks"])
+            blocks += data["blocks"]
         for unit, amount in data["overage"].items():
             out.print(f"  overage: {amount} {screen.clean(unit)}")
     if count:
-        out.print(account_screen.legend())
+        out.print(account_screen.legend(blocks))
     screen.heading(out, f"{count} customers", "without --output table: every record as JSON")
     screen.next_steps(out, ("creditfold publish FILE", "take the same facts into a log"))

@@ -56,6 +56,9 @@ class Entry(Output):
     usage: str | None = Field(None, description="The usage that drew it.")
     rate: Decimal | None = Field(None, description="The price of one of the meter in the unit.")
     owed: Owed | None = Field(None, description="Where another unit had paid a part: how much.")
+    value: Decimal | None = Field(
+        None, description="What of the block's value left with it, in the value's currency."
+    )
 
 
 class Overage(Output):
@@ -234,9 +237,15 @@ class BlockBalance(Output):
     quantity: Decimal = Field(description="Its size: the sum of its places.")
     issued: Decimal = Field(description="Granted and not yet active.")
     available: Decimal = Field(description="What may be drawn.")
+    held: Decimal = Field(description="What holds reserve.")
     drawn: Decimal = Field(description="What usage drew.")
     expired: Decimal = Field(description="What expired.")
+    voided: Decimal = Field(description="What was voided.")
+    refunded: Decimal = Field(description="What was refunded.")
+    rolled_out: Decimal = Field(description="What rolled into another block.")
+    transferred_out: Decimal = Field(description="What went to another customer.")
     value: Decimal = Field(description="The price paid for it, as granted.")
+    value_now: Decimal = Field(description="The price after what changed it since.")
     recognised: Decimal = Field(description="Revenue posted for it.")
     carrying: Decimal = Field(description="What is still owed: max(0, funded - recognised).")
 

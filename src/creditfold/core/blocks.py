@@ -83,6 +83,7 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
         scope=body.scope,
         reason=body.reason,
     )
+    draft.edit_block(body.block).value = paid
     refusal = _funding_fits(draft, body, terms)
     if refusal is not None:
         return refusal
@@ -107,10 +108,15 @@ def _value(body: CreditGranted) -> int | Rejection:
 
 
 def _live(draft: Draft, unit: str) -> int:
-    """All that the blocks in the wallet were granted in a unit: no balance can be above it."""
+    """All that the blocks in the wallet ever held of a unit: no balance can be above it."""
     wallet: Wallet | None = draft.get(WALLET)
-    terms = (_terms(draft, block) for block in wallet.blocks) if wallet is not None else ()
-    return sum(each.quantity for each in terms if each.unit == unit)
+    blocks = () if wallet is None else wallet.blocks
+    return sum(_quantity(draft, block) for block in blocks if _terms(draft, block).unit == unit)
+
+
+def _quantity(draft: Draft, block_id: str) -> int:
+    block: Block = draft.get(BLOCK, block_id)
+    return block.quantity
 
 
 def _funding_fits(draft: Draft, body: CreditGranted, terms: Terms) -> Rejection | None:

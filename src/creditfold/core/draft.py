@@ -148,8 +148,12 @@ class Draft:
         usage: Usage | None = None,
         rate: str | None = None,
         owed: Owed | None = None,
+        value: int | None = None,
     ) -> None:
-        """Enter a transfer of `amount` ledger steps of a block between two of its places."""
+        """Enter a transfer of `amount` ledger steps of a block between two of its places.
+
+        `value` is what leaves the block with them, in minor units.
+        """
         assert amount > 0, f"an entry of {amount} for block {block}"
         record = self.edit_block(block)
         account = self.edit_account()
@@ -175,6 +179,7 @@ class Draft:
                 usage=usage.id if usage else None,
                 rate=rate,
                 owed=owed,
+                value=None if value is None else decimal(value, MINOR_EXPONENT[terms.currency]),
             )
         )
 

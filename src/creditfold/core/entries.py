@@ -16,8 +16,13 @@ class Place(StrEnum):
     ORIGIN = "origin"
     ISSUED = "issued"
     AVAILABLE = "available"
+    HELD = "held"
     DRAWN = "drawn"
     EXPIRED = "expired"
+    VOIDED = "voided"
+    REFUNDED = "refunded"
+    ROLLED_OUT = "rolled_out"
+    TRANSFERRED_OUT = "transferred_out"
 
 
 class Status(StrEnum):
@@ -40,7 +45,7 @@ class Owed(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
-    """An amount of one block moved between two of its places."""
+    """An amount of one block moved between two of its places; `value` is what left with it."""
 
     entry: str
     block: str
@@ -53,6 +58,7 @@ class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
     usage: str | None = None
     rate: str | None = None
     owed: Owed | None = None
+    value: str | None = None
 
 
 class Overage(Struct, frozen=True, omit_defaults=True):

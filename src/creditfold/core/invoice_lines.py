@@ -126,7 +126,7 @@ def sell(
         )
     block.currency = currency
     block.sold += amount
-    if block.sold > (INT64_MAX if terms is None else terms.value):
+    if block.sold > (INT64_MAX if terms is None else block.value):
         return Rejection(
             Code.SOLD_ABOVE_VALUE,
             f"the lines that sell block {block_id} ask for more than its value: "

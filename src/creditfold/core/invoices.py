@@ -224,13 +224,13 @@ def _book(
     net1 = net0 + amount - tax
     draft.begin_entry()
     begun = 0
-    funded: list[tuple[str, int]] = []
+    funded: list[str] = []
     for block_id, share in line.sells:
         part = min(net1, begun + share) - max(net0, begun)
         begun += share
         if part > 0:
             revenue.post_funding(draft, rule, debit, block_id, part, invoice)
-            funded.append((block_id, part))
+            funded.append(block_id)
     proof: dict[str, str | int] = {"f": "booked1-booked0", "booked0": net0, "booked1": net1}
     if not line.sells:
         draft.post(
@@ -258,6 +258,6 @@ def _book(
         },
         invoice=invoice,
     )
-    for block_id, part in funded:
-        revenue.post_late_funding(draft, block_id, part, invoice)
+    for block_id in funded:
+        revenue.post_late_funding(draft, block_id, invoice)
     return replace(line, booked=booked)

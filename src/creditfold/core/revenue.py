@@ -1,19 +1,21 @@
 """Revenue of a block: one cumulative rule, posted as differences (ASC 606-10-55-48, 606-10-45-1).
 
-With Q units granted for V minor units, u of them drawn and F minor units funded:
+With Q units worth V minor units, u of them drawn and F minor units funded:
 
     usage revenue   U = HE(V * u / Q)             account 4000
-    breakage        B = max(0, F - U) once nothing of the block remains, else 0     account 4050
+    breakage        B = max(0, F - V), and max(0, F - U) once nothing remains     account 4050
     liability       max(0, F - U - B)             account 2000
     unbilled        max(0, U + B - F)             account 1150
 
-Every posting is the difference of these before and after, so batching, replay and order of
-payment never change a total, and no account for rounding exists.
+Q and V are those of now: what was voided, refunded, rolled out or transferred out has left with its
+share of the value. Every posting is one of these less what is posted of it, so batching, replay and
+order of payment never change a total, and no account for rounding exists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
@@ -28,21 +30,20 @@ EXPIRE = "R-EXPIRE"
 REOPEN = "R-REOPEN"
 
 
-def usage_revenue(terms: Terms | None, block: Block) -> int:
+def usage_revenue(block: Block) -> int:
     """U, in minor units of the block's currency; 0 for a block whose grant has not arrived."""
-    return 0 if terms is None else half_even(terms.value * block.drawn, terms.quantity)
+    return half_even(block.worth * block.drawn, block.units) if block.drawn else 0
 
 
-def breakage(terms: Terms | None, block: Block) -> int:
+def breakage(block: Block) -> int:
     """B, in minor units."""
-    if terms is None or block.remaining:
-        return 0
-    return max(0, block.funded - usage_revenue(terms, block))
+    earnable = block.worth if block.remaining else usage_revenue(block)
+    return max(0, block.funded - earnable) if block.quantity else 0
 
 
-def carrying(terms: Terms | None, block: Block) -> int:
+def carrying(block: Block) -> int:
     """What account 2000 holds for the block."""
-    return max(0, block.funded - usage_revenue(terms, block) - breakage(terms, block))
+    return max(0, block.funded - usage_revenue(block) - breakage(block))
 
 
 def split(
@@ -51,13 +52,18 @@ def split(
     """Minor units by product that sum to `amount`, by the cumulative largest remainder.
 
     `products` holds [units drawn so far, revenue posted so far]. Whole residuals go first, then
-    one unit each to the largest; ties by product. Never negative, and each product stays within
-    two minor units of its exact share, which "whoever crosses the cent gets it" does not.
+    one unit each to the largest; ties by product. No part has another sign than the amount, and
+    each product stays within two minor units of its exact share, which "whoever crosses the cent
+    gets it" does not.
     """
     if len(products) == 1:
         (product,) = products
         return [(product, amount)]
-    residual = {p: value * units - posted * quantity for p, (units, posted) in products.items()}
+    sign = -1 if amount < 0 else 1
+    amount *= sign
+    residual = {
+        p: sign * (value * units - posted * quantity) for p, (units, posted) in products.items()
+    }
     by_size = sorted(residual, key=lambda p: (-residual[p], p))
     given = dict.fromkeys(by_size, 0)
     for product in by_size:
@@ -70,7 +76,7 @@ def split(
             given[product] += 1
             residual[product] -= quantity
             amount -= 1
-    return sorted((product, units) for product, units in given.items() if units)
+    return sorted((product, sign * units) for product, units in given.items() if units)
 
 
 def post_draw(
@@ -80,73 +86,122 @@ def post_draw(
 
     What `reopened` credit earns first takes its breakage back (R-REOPEN).
     """
-    if terms.value == 0:
-        return
     block = draft.edit_block(block_id)
-    drawn = block.drawn
-    before = half_even(terms.value * (drawn - amount), terms.quantity)
-    after = half_even(terms.value * drawn, terms.quantity)
+    if block.worth == 0:
+        return
     units, posted = block.products.get(product, (0, 0))
-    products = {**block.products, product: (units + amount, posted)}
-    earned: list[tuple[str, int]] = []
-    if after > before:
-        earned = split(products, after - before, terms.value, terms.quantity)
-        for name, minor in earned:
-            units, posted = products[name]
-            products[name] = (units, posted + minor)
-    block.products = products
+    block.products = {**block.products, product: (units + amount, posted)}
+    before, after = _posted(block), usage_revenue(block)
+    earned = _earn(block, after - before)
     if not earned:
         return
     draft.begin_entry()
     proof: dict[str, str | int] = {
         "f": "HE(V*u1/Q)-HE(V*u0/Q)",
-        "V": terms.value,
-        "Q": decimal(terms.quantity, terms.exponent),
-        "u0": decimal(drawn - amount, terms.exponent),
-        "u1": decimal(drawn, terms.exponent),
+        "V": block.worth,
+        "Q": decimal(block.units, terms.exponent),
+        "u0": decimal(block.drawn - amount, terms.exponent),
+        "u1": decimal(block.drawn, terms.exponent),
         "funded": block.funded,
     }
     funded = min(after, block.funded) - min(before, block.funded)
     if reopened:
+        block.breakage -= funded
         draft.post(
             REOPEN, Account.BREAKAGE, Account.CREDITS, funded, terms.currency, proof, block=block_id
         )
     debits = [
-        (DRAW, Account.CREDITS, funded),
-        (DRAW_UNFUNDED, Account.UNBILLED, after - before - funded),
+        ((DRAW, Account.CREDITS), funded),
+        ((DRAW_UNFUNDED, Account.UNBILLED), after - before - funded),
     ]
     for (rule, debit), product_, minor in _pairs(debits, earned):
-        line_proof = proof
-        if len(products) > 1:
-            units, posted = products[product_]
-            line_proof = {
-                **proof,
-                "product_u": decimal(units, terms.exponent),
-                "product_posted": posted,
-            }
         draft.post(
             rule,
             debit,
             Account.USAGE,
             minor,
             terms.currency,
-            line_proof,
+            _product_proof(block, terms, product_, proof),
             block=block_id,
             product=product_,
         )
 
 
+def post_respread(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
+    """The block's value or units changed: usage revenue and breakage follow at once."""
+    block = draft.edit_block(block_id)
+    before, after = _posted(block), usage_revenue(block)
+    proof: dict[str, str | int] = {
+        "f": "HE(V*u/Q)-usage0",
+        "V": block.worth,
+        "Q": decimal(block.units, terms.exponent),
+        "u": decimal(block.drawn, terms.exponent),
+        "usage0": before,
+        "recognised0": before + block.breakage,
+        "funded": block.funded,
+    }
+    earned = _earn(block, after - before)
+    recognised = before + block.breakage
+    # Against the liability goes what is funded, against unbilled receivable the rest.
+    against = abs(min(recognised + after - before, block.funded) - min(recognised, block.funded))
+    sides = [(Account.CREDITS, against), (Account.UNBILLED, abs(after - before) - against)]
+    draft.begin_entry()
+    for other, product, minor in _pairs(sides, [(p, abs(minor)) for p, minor in earned]):
+        up = after > before
+        draft.post(
+            rule,
+            other if up else Account.USAGE,
+            Account.USAGE if up else other,
+            minor,
+            terms.currency,
+            _product_proof(block, terms, product, proof),
+            block=block_id,
+            product=product,
+        )
+    _post_breakage(draft, rule, block_id, terms)
+
+
+def _posted(block: Block) -> int:
+    """Usage revenue posted so far."""
+    return sum(posted for _, posted in block.products.values())
+
+
+def _earn(block: Block, amount: int) -> list[tuple[str, int]]:
+    """Split more (or less) usage revenue over the block's products, and note it."""
+    if amount == 0:
+        return []
+    earned = split(block.products, amount, block.worth, block.units)
+    products = dict(block.products)
+    for product, minor in earned:
+        units, posted = products[product]
+        products[product] = (units, posted + minor)
+    block.products = products
+    return earned
+
+
+def _product_proof(
+    block: Block, terms: Terms, product: str, proof: dict[str, str | int]
+) -> dict[str, str | int]:
+    if len(block.products) == 1:
+        return proof
+    units, posted = block.products[product]
+    return {**proof, "product_u": decimal(units, terms.exponent), "product_posted": posted}
+
+
+_Side = TypeVar("_Side")
+
+
 def _pairs(
-    debits: list[tuple[str, Account, int]], credits_: list[tuple[str, int]]
-) -> Iterator[tuple[tuple[str, Account], str, int]]:
-    """Pair debits with credits of the same sum greedily, in the order of both."""
-    rest = list(credits_)
-    for rule, account, total in debits:
+    sides: Sequence[tuple[_Side, int]], others: Sequence[tuple[str, int]]
+) -> Iterator[tuple[_Side, str, int]]:
+    """Pair two lists of the same sum greedily, in the order of both."""
+    rest = list(others)
+    for side, total in sides:
         open_ = total
         while open_:
             product, minor = rest[0]
             part = min(open_, minor)
-            yield (rule, account), product, part
+            yield side, product, part
             open_ -= part
             if part == minor:
                 rest.pop(0)
@@ -156,30 +211,50 @@ def _pairs(
 
 def post_expiry(draft: Draft, block_id: str, terms: Terms, effective: int) -> None:
     """The whole funded remainder is breakage (method `remote`, ASC 606-10-55-48)."""
+    _post_breakage(draft, EXPIRE, block_id, terms, effective=effective)
+
+
+def _post_breakage(
+    draft: Draft,
+    rule: str,
+    block_id: str,
+    terms: Terms,
+    *,
+    effective: int | None = None,
+    invoice: str | None = None,
+) -> None:
+    """Bring the block's breakage to what it should be."""
     block = draft.edit_block(block_id)
-    newly = breakage(terms, block)
-    draft.begin_entry()
-    draft.post(
-        EXPIRE,
-        Account.CREDITS,
-        Account.BREAKAGE,
-        newly,
-        terms.currency,
-        _breakage_proof(terms, block, newly),
-        effective=effective,
-        block=block_id,
-    )
-
-
-def _breakage_proof(terms: Terms, block: Block, newly: int) -> dict[str, str | int]:
-    return {
+    before, after = block.breakage, breakage(block)
+    proof: dict[str, str | int] = {
         "f": "max(0,funded-HE(V*u/Q))-breakage0",
-        "V": terms.value,
-        "Q": decimal(terms.quantity, terms.exponent),
+        "V": block.worth,
+        "Q": decimal(block.units, terms.exponent),
         "u": decimal(block.drawn, terms.exponent),
         "funded": block.funded,
-        "breakage0": breakage(terms, block) - newly,
+        "breakage0": before,
     }
+    if block.remaining:
+        proof = {
+            "f": "max(0,funded-V)-breakage0",
+            "V": block.worth,
+            "funded": block.funded,
+            "breakage0": before,
+        }
+    block.breakage = after
+    up = after > before
+    draft.begin_entry()
+    draft.post(
+        rule,
+        Account.CREDITS if up else Account.BREAKAGE,
+        Account.BREAKAGE if up else Account.CREDITS,
+        abs(after - before),
+        terms.currency,
+        proof,
+        effective=effective,
+        block=block_id,
+        invoice=invoice,
+    )
 
 
 def post_funding(
@@ -187,8 +262,7 @@ def post_funding(
 ) -> None:
     """`amount` more of the block is unconditional or paid: unbilled first, then the liability."""
     block = draft.edit_block(block_id)
-    terms = draft.terms(block_id)
-    recognised = usage_revenue(terms, block) + breakage(terms, block)
+    recognised = _posted(block) + block.breakage
     before = block.funded
     block.funded += amount
     proof: dict[str, str | int] = {
@@ -204,24 +278,11 @@ def post_funding(
         )
 
 
-def post_late_funding(draft: Draft, block_id: str, amount: int, invoice: str) -> None:
+def post_late_funding(draft: Draft, block_id: str, invoice: str) -> None:
     """What has just funded a block of which nothing remains is breakage at once."""
     terms = draft.terms(block_id)
-    if terms is None:
-        return
-    block = draft.edit_block(block_id)
-    newly = min(amount, breakage(terms, block))
-    draft.begin_entry()
-    draft.post(
-        EXPIRE,
-        Account.CREDITS,
-        Account.BREAKAGE,
-        newly,
-        terms.currency,
-        _breakage_proof(terms, block, newly),
-        block=block_id,
-        invoice=invoice,
-    )
+    if terms is not None:
+        _post_breakage(draft, EXPIRE, block_id, terms, invoice=invoice)
 
 
 def accrue(

@@ -59,26 +59,51 @@ class Terms(Struct, frozen=True):
 
 
 class Block(Struct):
-    """Where a block's units are, in ledger steps, and what was billed for it, in minor units.
+    """Where a block's units are, in ledger steps, and its money now, in minor units of `currency`.
 
-    `sold` is what invoice lines ask for it, `funded` the part that is unconditional or paid, both
-    in `currency`; a line may sell a block before its grant arrives. `products` holds, per
-    product, [units drawn, revenue posted].
+    `value` is what it is worth in all, `released` the part that left with units (voided, refunded,
+    rolled out, transferred out). `sold` is what invoice lines ask for it, `funded` the part that
+    is unconditional or paid; a line may sell a block before its grant arrives. `products` holds,
+    per product, [units drawn, revenue posted]; `breakage` is posted too.
     """
 
     issued: int = 0
     available: int = 0
+    held: int = 0
     drawn: int = 0
     expired: int = 0
+    voided: int = 0
+    refunded: int = 0
+    rolled_out: int = 0
+    transferred_out: int = 0
+    value: int = 0
+    released: int = 0
     sold: int = 0
     funded: int = 0
     currency: str = ""
     products: dict[str, tuple[int, int]] = {}
+    breakage: int = 0
 
     @property
     def remaining(self) -> int:
         """Units that can still be drawn without reopening anything."""
-        return self.issued + self.available
+        return self.issued + self.available + self.held
+
+    @property
+    def units(self) -> int:
+        """Units that `worth` is spread over: all but those that left with their share of it."""
+        return self.remaining + self.drawn + self.expired
+
+    @property
+    def quantity(self) -> int:
+        """All units: what was granted, and adjusted since."""
+        left = self.voided + self.refunded + self.rolled_out + self.transferred_out
+        return self.units + left
+
+    @property
+    def worth(self) -> int:
+        """The value of `units`."""
+        return self.value - self.released
 
 
 class Wallet(Struct):

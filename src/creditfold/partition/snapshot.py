@@ -79,19 +79,25 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
     def money(minor: int) -> str:
         return decimal(minor, MINOR_EXPONENT[terms.currency])
 
-    recognised = revenue.usage_revenue(terms, block) + revenue.breakage(terms, block)
+    recognised = revenue.usage_revenue(block) + revenue.breakage(block)
     return BlockBalance(
         block=block_id,
         kind=terms.kind,
         effective_at=rfc3339(terms.effective_at),
         expires_at=None if terms.expires_at is None else rfc3339(terms.expires_at),
         unit=terms.unit,
-        quantity=units(terms.quantity),
+        quantity=units(block.quantity),
         issued=units(block.issued),
         available=units(block.available),
+        held=units(block.held),
         drawn=units(block.drawn),
         expired=units(block.expired),
+        voided=units(block.voided),
+        refunded=units(block.refunded),
+        rolled_out=units(block.rolled_out),
+        transferred_out=units(block.transferred_out),
         value=money(terms.value),
+        value_now=money(block.value),
         recognised=money(recognised),
-        carrying=money(revenue.carrying(terms, block)),
+        carrying=money(revenue.carrying(block)),
     )

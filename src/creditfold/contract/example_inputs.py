@@ -1,0 +1,166 @@
+"""Two examples of each input's data: the least that is taken, and all that there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CUSTOMER = "acme"
+NOON = "2026-11-22T12:00:00Z"
+
+_WHERE = {
+    "all": [
+        {"field": "model", "in": ["gpt-4", "gpt-4o"]},
+        {"any": [{"field": "region", "prefix": "eu-"}, {"field": "batch", "eq": True}]},
+        {"not": {"field": "context", "gt": 128000}},
+    ]
+}
+
+INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "usage.recorded": (
+        {
+            "meter": "llm.output_tokens",
+            "quantity": "1250",
+            "properties": {
+                "model": "gpt-4o",
+                "region": "eu-west-1",
+                "batch": False,
+                "context": 8192,
+            },
+            "amount": {"unit": "USD", "quantity": "0.0125"},
+        },
+        {"meter": "llm.output_tokens", "quantity": 1250},
+    ),
+    "invoice.issued": (
+        {
+            "invoice": "INV-1",
+            "currency": "USD",
+            "due_at": "2026-12-22T00:00:00Z",
+            "recognition": "on_due",
+            "lines": [
+                {
+                    "line": "1",
+                    "product": "llm",
+                    "meter": "llm.output_tokens",
+                    "amount": "100.00",
+                    "tax": "20.00",
+                    "sells": [{"block": "B1", "amount": "60.00"}, {"block": "B2"}],
+                },
+                {
+                    "line": "2",
+                    "amount": "1.25",
+                    "arrears_for": [
+                        "5f70bf18a086007016e948b04aed3b82.o1",
+                        {
+                            "meter": "llm.output_tokens",
+                            "from": "2026-10-01T00:00:00Z",
+                            "to": "2026-11-01T00:00:00Z",
+                        },
+                    ],
+                },
+            ],
+        },
+        {"invoice": "INV-2", "currency": "USD", "lines": [{"line": "1", "amount": 100}]},
+    ),
+    "invoice.paid": (
+        {"invoice": "INV-1", "amount": "121.25"},
+        {"invoice": "INV-2", "amount": 100},
+    ),
+    "customer.created": (
+        {
+            "currency": "USD",
+            "time_zone": "Europe/Zurich",
+            "attributes": {"segment": "enterprise", "seats": 250, "discount": 0.1, "beta": True},
+        },
+        {"currency": "USD"},
+    ),
+    "customer.updated": (
+        {"time_zone": "America/New_York", "attributes": {"seats": 300, "beta": None}},
+        {"attributes": {"seats": 300}},
+    ),
+    "credit.granted": (
+        {
+            "block": "B1",
+            "kind": "paid",
+            "unit": "credits",
+            "quantity": "1000.5",
+            "value": {"amount": "60.00", "currency": "USD"},
+            "effective_at": "2026-12-01T00:00:00+01:00",
+            "expires_at": "2027-12-01T00:00:00+01:00",
+            "priority": 10,
+            "scope": {
+                "include": {"products": ["llm"], "where": _WHERE},
+                "exclude": {"meters": ["llm.fine_tuning"]},
+            },
+            "funding": {"invoice": "INV-1", "line": "1"},
+            "reason": "order 4711",
+        },
+        {"block": "B2", "kind": "promotional", "unit": "USD", "quantity": 5},
+    ),
+    "unit.declared": (
+        {
+            "unit": "tokens",
+            "version": 2,
+            "exponent": 0,
+            "name": "Output tokens",
+            "meter": "llm.output_tokens",
+        },
+        {"unit": "credits", "version": 1},
+    ),
+    "meter.declared": (
+        {
+            "meter": "storage.gb_hours",
+            "version": 1,
+            "product": "storage",
+            "exponent": 3,
+            "unit_label": "GB hours",
+        },
+        {"meter": "llm.output_tokens", "version": 1, "product": "llm"},
+    ),
+    "rate_card.published": (
+        {
+            "rate_card": "acme-2026",
+            "version": 3,
+            "effective_from": "2026-11-01T00:00:00Z",
+            "applies_to": {"customer": CUSTOMER},
+            "rates": [
+                {
+                    "meter": "llm.output_tokens",
+                    "unit": "USD",
+                    "per_unit": "0.00001",
+                    "where": _WHERE,
+                },
+                {"meter": "llm.output_tokens", "unit": "credits", "per_unit": "0.001"},
+            ],
+        },
+        {
+            "rate_card": "default",
+            "version": 1,
+            "effective_from": "2026-01-01T00:00:00Z",
+            "rates": [{"meter": "llm.output_tokens", "unit": "USD", "per_unit": "0.00002"}],
+        },
+    ),
+    "policy.published": (
+        {
+            "version": 2,
+            "effective_from": "2027-01-01T00:00:00Z",
+            "keys": {
+                "draw.order": ["priority", "expires_at", "free_before_paid", "effective_at", "id"],
+                "late.window": "P3DT12H",
+                "invoice.recognition": "on_payment",
+            },
+            "author": "ada@example.com",
+            "approver": "grace@example.com",
+            "evidence": "https://example.com/memo/17",
+            "reason": "self-serve top-ups are cancellable until they are paid",
+        },
+        {
+            "version": 1,
+            "effective_from": "2026-01-01T00:00:00Z",
+            "keys": {"late.window": "PT72H"},
+            "author": "ada@example.com",
+            "reason": "first policy",
+        },
+    ),
+    "clock.held": ({}, {}),
+    "clock.released": ({}, {}),
+}
