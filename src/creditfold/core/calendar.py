@@ -1,0 +1,86 @@
+"""Dates that recur: the n-th is computed from the anchor, never from the date before it.
+
+31 January, then 28 February, then 31 March: months and days are counted on the clocks of a zone
+and clamped to the month's end, and only then is the instant looked up. What a zone's clocks show
+is configuration: the fold is given it as a function.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable
+from datetime import date
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from creditfold.core.times import DAY, SECOND
+
+Zone: TypeAlias = Callable[[int], int]
+"""How far a zone's clocks are ahead of UTC at an instant; both in microseconds."""
+
+END = 253_402_300_800 * SECOND
+"""The first instant of the year 10000: the calendar ends before it, and nothing falls due then."""
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAYS_OF_MONTH = 30_436_875  # of a day, by the million: 400 years have 146,097 days
+
+
+class Every(Struct, frozen=True, omit_defaults=True):
+    """An interval: months and days on the clocks of a zone, then exact time (microseconds)."""
+
+    months: int = 0
+    days: int = 0
+    time: int = 0
+
+    @property
+    def about(self) -> int:
+        """Its length in microseconds on average over the centuries."""
+        return self.months * _DAYS_OF_MONTH * DAY // 1_000_000 + self.days * DAY + self.time
+
+
+def local(instant: int, zone: Zone) -> int:
+    """What the zone's clocks show at the instant, as microseconds since their 1970."""
+    return instant + zone(instant)
+
+
+def instant_of(shown: int, zone: Zone) -> int:
+    """When the zone's clocks show this: the first time where twice, moved forward where never."""
+    before, after = zone(shown - DAY), zone(min(shown + DAY, END - 1))
+    for offset in (before, after):  # clocks that go back show a time first under `before`
+        if zone(min(shown - offset, END - 1)) == offset:
+            return shown - offset
+    return shown - before  # in a gap: as far after it as the time is into it
+
+
+def after(shown: int, every: Every, n: int, zone: Zone) -> int:
+    """The instant n intervals after the anchor that the zone's clocks show; before it for n < 0."""
+    day, clock = divmod(shown, DAY)
+    if every.months:
+        first = date.fromordinal(day + _EPOCH)
+        month = first.year * 12 + first.month - 1 + n * every.months
+        year, month = month // 12, month % 12 + 1
+        if year > 9999:
+            return END
+        last = calendar.monthrange(year, month)[1]
+        day = date(year, month, min(first.day, last)).toordinal() - _EPOCH
+    shown = (day + n * every.days) * DAY + clock
+    if shown >= END:
+        return END
+    return min(instant_of(shown, zone) + n * every.time, END)
+
+
+def first_from(shown: int, every: Every, since: int, zone: Zone) -> tuple[int, int]:
+    """The first date of the grid at or after `since`, as (n, instant); n may be negative."""
+    n = (since - instant_of(shown, zone)) // every.about
+    while after(shown, every, n, zone) >= since:
+        n -= 1
+    while (found := after(shown, every, n, zone)) < since:
+        n += 1
+    return n, found
+
+
+def period(shown: int, every: Every, instant: int, zone: Zone) -> tuple[int, int]:
+    """The interval [begin, end) of the grid that the instant lies in."""
+    n, end = first_from(shown, every, instant + 1, zone)
+    return after(shown, every, n - 1, zone), end
