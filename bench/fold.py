@@ -29,13 +29,12 @@ from creditfold.contract.decode import decode
 from creditfold.contract.encode import outcome_record, posting_record
 from creditfold.contract.envelope import Envelope, read_record, write_binary
 from creditfold.contract.topics import USAGE, event_type
+from creditfold.core.bodies import Body, Fact
 from creditfold.core.catalog import Catalog
 from creditfold.core.exact import Exact
 from creditfold.core.facts import (
-    Body,
     CreditGranted,
     CustomerCreated,
-    Fact,
     Kind,
     MeterDeclared,
     Money,

@@ -9,7 +9,8 @@ from creditfold.contract.envelope import Undecodable, read_line
 from creditfold.contract.exact_json import dump, parse
 from creditfold.contract.examples import examples
 from creditfold.contract.topics import CATALOG_TYPES, event_type
-from creditfold.core.facts import Body, Fact, Malformed
+from creditfold.core.bodies import Body, Fact
+from creditfold.core.facts import Malformed
 
 USAGE = event_type("usage.recorded")
 GRANT = event_type("credit.granted")

@@ -17,7 +17,7 @@ from creditfold.contract.envelope import (
     write_structured,
 )
 from creditfold.contract.exact_json import dump, parse
-from creditfold.core.facts import Fact
+from creditfold.core.bodies import Fact
 
 JSON = st.recursive(
     st.none()

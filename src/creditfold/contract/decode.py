@@ -13,7 +13,8 @@ from creditfold.contract.envelope import Envelope
 from creditfold.contract.exact_json import dump
 from creditfold.contract.predicates import TAG
 from creditfold.contract.topics import BY_NAME, event_type, topic_of
-from creditfold.core.facts import Body, Fact, Malformed
+from creditfold.core.bodies import Body, Fact
+from creditfold.core.facts import Malformed
 from creditfold.core.rejections import Code
 
 Input: TypeAlias = (

@@ -7,7 +7,6 @@ is configuration: the fold is given it as a function.
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Callable
 from datetime import date
 from typing import TypeAlias
@@ -22,6 +21,7 @@ Zone: TypeAlias = Callable[[int], int]
 END = 253_402_300_800 * SECOND
 """The first instant of the year 10000: the calendar ends before it, and nothing falls due then."""
 
+_LAST_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAYS_OF_MONTH = 30_436_875  # of a day, by the million: 400 years have 146,097 days
 
@@ -62,7 +62,8 @@ def after(shown: int, every: Every, n: int, zone: Zone) -> int:
         year, month = month // 12, month % 12 + 1
         if year > 9999:
             return END
-        last = calendar.monthrange(year, month)[1]
+        leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        last = _LAST_DAYS[month - 1] + leap
         day = date(year, month, min(first.day, last)).toordinal() - _EPOCH
     shown = (day + n * every.days) * DAY + clock
     if shown >= END:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -210,30 +209,3 @@ class ClockHeld(Struct, frozen=True):
 
 class ClockReleased(Struct, frozen=True):
     """The import is over."""
-
-
-CustomerBody: TypeAlias = (
-    CustomerCreated | CustomerUpdated | CreditGranted | UsageRecorded | InvoiceIssued | InvoicePaid
-)
-CatalogBody: TypeAlias = (
-    UnitDeclared | MeterDeclared | RateCardPublished | PolicyPublished | ClockHeld | ClockReleased
-)
-Body: TypeAlias = CustomerBody | CatalogBody | Malformed
-
-
-class Fact(Struct, frozen=True):
-    """One input: its identity (`source`, `id`), whose it is, when it happened, and what.
-
-    `time` is when it happened and what the fold judges by; `recorded_at` is when the log learned
-    of it and never goes back within a partition. Both are microseconds. `customer` is empty for
-    catalog facts. `content` is the SHA-256 of canonical type, subject, time and data.
-    """
-
-    source: str
-    id: str
-    type: str
-    customer: str
-    time: int
-    recorded_at: int
-    content: bytes
-    body: Body

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from msgspec import Struct
 
 from creditfold.core import blocks, customers, invoices, usage
+from creditfold.core.bodies import CatalogBody, CustomerBody, Fact
 from creditfold.core.catalog import Catalog
 from creditfold.core.draft import Draft
 from creditfold.core.entries import (
@@ -22,12 +23,9 @@ from creditfold.core.entries import (
 )
 from creditfold.core.exact import decimal
 from creditfold.core.facts import (
-    CatalogBody,
     CreditGranted,
-    CustomerBody,
     CustomerCreated,
     CustomerUpdated,
-    Fact,
     InvoiceIssued,
     InvoicePaid,
     Malformed,

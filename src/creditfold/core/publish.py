@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from creditfold.core.bodies import CatalogBody
 from creditfold.core.catalog import (
     CARD,
     CLOCK,
@@ -18,7 +19,6 @@ from creditfold.core.catalog import (
 )
 from creditfold.core.currencies import CURRENCY_EXPONENT
 from creditfold.core.facts import (
-    CatalogBody,
     ClockHeld,
     ClockReleased,
     MeterDeclared,

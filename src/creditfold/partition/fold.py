@@ -24,9 +24,9 @@ from creditfold.contract.encode import (
 )
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.outputs import Version
+from creditfold.core.bodies import Fact
 from creditfold.core.catalog import Catalog
 from creditfold.core.entries import Cause, Outcome, Status, identity
-from creditfold.core.facts import Fact
 from creditfold.core.fold import BEHAVIOUR, Step, fold, fold_due
 from creditfold.core.times import rfc3339
 from creditfold.log.records import Output, Range, Record

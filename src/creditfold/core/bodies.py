@@ -1,0 +1,49 @@
+"""One input, and all that it can be about."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from creditfold.core.facts import (
+    ClockHeld,
+    ClockReleased,
+    CreditGranted,
+    CustomerCreated,
+    CustomerUpdated,
+    InvoiceIssued,
+    InvoicePaid,
+    Malformed,
+    MeterDeclared,
+    PolicyPublished,
+    RateCardPublished,
+    UnitDeclared,
+    UsageRecorded,
+)
+
+CustomerBody: TypeAlias = (
+    CustomerCreated | CustomerUpdated | CreditGranted | UsageRecorded | InvoiceIssued | InvoicePaid
+)
+CatalogBody: TypeAlias = (
+    UnitDeclared | MeterDeclared | RateCardPublished | PolicyPublished | ClockHeld | ClockReleased
+)
+Body: TypeAlias = CustomerBody | CatalogBody | Malformed
+
+
+class Fact(Struct, frozen=True):
+    """One input: its identity (`source`, `id`), whose it is, when it happened, and what.
+
+    `time` is when it happened and what the fold judges by; `recorded_at` is when the log learned
+    of it and never goes back within a partition. Both are microseconds. `customer` is empty for
+    catalog facts. `content` is the SHA-256 of canonical type, subject, time and data.
+    """
+
+    source: str
+    id: str
+    type: str
+    customer: str
+    time: int
+    recorded_at: int
+    content: bytes
+    body: Body
