@@ -150,7 +150,7 @@ def test_too_many_properties_are_refused():
 @pytest.mark.parametrize(
     ("code", "path", "noun_verb", "change"),
     [
-        ("invalid_value", "kind", "credit.granted", {"kind": "goodwill"}),
+        ("invalid_value", "kind", "credit.granted", {"kind": "gift"}),
         ("unknown_field", "expire_at", "credit.granted", {"expire_at": "2027-01-01T00:00:00Z"}),
         ("invalid_value", "expires_at", "credit.granted", {"expires_at": "2027-01-01T00:00:00"}),
         ("invalid_value", "expires_at", "credit.granted", {"expires_at": 1}),

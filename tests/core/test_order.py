@@ -46,18 +46,31 @@ FIRST_AND_SECOND = {
     ],
     "effective_at": [(terms(effective_at=1), terms(effective_at=2))],
     "granted_at": [(terms(granted_at=1), terms(granted_at=2))],
-    "free_before_paid": [(terms(kind=Kind.PROMOTIONAL), terms())],
-    "paid_before_free": [(terms(value=0), terms(kind=Kind.PROMOTIONAL))],
+    "free_before_paid": [
+        *((terms(kind=kind), terms()) for kind in (Kind.PROMOTIONAL, Kind.GOODWILL, Kind.SLA)),
+        (terms(kind=Kind.INCLUDED, value=0), terms(kind=Kind.INCLUDED)),
+        (terms(kind=Kind.SLA), terms(value=0)),
+    ],
+    "paid_before_free": [
+        (terms(value=0), terms(kind=Kind.PROMOTIONAL)),
+        (terms(kind=Kind.INCLUDED), terms(kind=Kind.GOODWILL)),
+    ],
     "scoped_first": [(terms(scope=CALLS), terms())],
     "narrower_first": [(terms(scope=NARROW), terms(scope=CALLS)), (terms(scope=CALLS), terms())],
     "lower_cost_first": [
         (terms(value=99), terms()),
         (terms(value=1, quantity=10, exponent=0), terms(quantity=10)),
         (terms(value=0), terms(value=1)),
+        (terms(kind=Kind.SLA), terms(value=1)),
     ],
     "larger_first": [(terms(quantity=101), terms()), (terms(exponent=1), terms(exponent=2))],
     "smaller_first": [(terms(quantity=99), terms()), (terms(exponent=2), terms(exponent=1))],
-    "kind": [(terms(), terms(kind=Kind.PROMOTIONAL))],
+    "kind": [
+        (terms(kind=Kind.PROMOTIONAL), terms(kind=Kind.GOODWILL)),
+        (terms(kind=Kind.GOODWILL), terms(kind=Kind.SLA)),
+        (terms(kind=Kind.SLA), terms(kind=Kind.INCLUDED)),
+        (terms(kind=Kind.INCLUDED), terms()),
+    ],
 }
 ROWS = [(key, *pair) for key, pairs in FIRST_AND_SECOND.items() for pair in pairs]
 
@@ -77,6 +90,13 @@ def test_where_a_key_says_nothing_the_id_decides_by_its_bytes(key):
     ids = ["", "A", "a", "a\0", "ab", "z", "é", "€", "\U0001f600"]
     found = sorted({*ids}, key=lambda block: sort_key((key,), block, terms()))
     assert sorted(ids, key=lambda block: block.encode()) == found
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_a_buffer_is_last_whatever_the_key_says(key):
+    """It is the safety net: even a better priority does not let it go first."""
+    buffer = terms(kind=Kind.BUFFER, priority=-1, expires_at=1, effective_at=-1, value=0)
+    assert sort_key((key,), "z", terms()) < sort_key((key,), "a", buffer)
 
 
 def test_expiry_in_the_same_second_is_a_tie_for_the_key_of_seconds_alone():

@@ -18,7 +18,14 @@ WHERE = AllOf(
 )
 SCOPE = Scope(Filter(("p",), ("m",), WHERE), Filter(where=WHERE))
 BIG = 2**63 - 1
-KEYS = facts.PolicyKeys(("id",), 5, facts.Recognition.ON_DUE)
+KEYS = facts.PolicyKeys(
+    ("id",),
+    5,
+    facts.Recognition.ON_DUE,
+    facts.SlaTreatment.NET,
+    facts.SlaExpiry.BREAKAGE,
+    facts.GoodwillTreatment.NET,
+)
 POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
 FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, {"é": BIG},
@@ -27,7 +34,8 @@ FULL = {
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)})],
     state.TERMS: [
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
-        state.Terms(facts.Kind.PROMOTIONAL, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why"),
+        state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
+                    facts.Period(0, BIG), "4910"),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14

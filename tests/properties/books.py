@@ -12,8 +12,12 @@ from properties.model import MINOR, Block, Customer, Invoice
 
 
 def funded(customer: Customer, block: str) -> int:
-    """What of the lines that sell the block is booked; a line's blocks are funded in order."""
-    total = 0
+    """What of the lines that sell the block is booked; a line's blocks are funded in order.
+
+    A concession that is accrued is there from its grant on.
+    """
+    known = customer.blocks.get(block)
+    total = known.value if known is not None and known.lapses_to is not None else 0
     for invoice in customer.invoices.values():
         for line in invoice.lines:
             rest = line.booked_net()
@@ -56,6 +60,11 @@ def _block(books: Counter[tuple[str, str]], customer: Customer, name: str) -> No
     else:
         currency, used, broken = block.currency, block.usage_revenue(), breakage(customer, block)
     books[currency, "4000"] -= used
+    if block is not None and block.lapses_to is not None:
+        books[currency, "4910"] += block.value
+        books[currency, block.lapses_to] -= broken
+        books[currency, "2030"] -= max(0, cash_or_claim - used - broken)
+        return
     books[currency, "4050"] -= broken
     books[currency, "2000"] -= max(0, cash_or_claim - used - broken)
     books[currency, "1150"] += max(0, used + broken - cash_or_claim)

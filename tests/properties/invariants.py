@@ -14,7 +14,7 @@ from properties.events import Event, balances, instant
 from properties.proofs import i29_every_proof_recomputes
 from properties.records import Records
 
-CHART = {"1000", "1100", "1150", "2000", "2200", "4000", "4010", "4030", "4050"}
+CHART = {"1000", "1100", "1150", "2000", "2030", "2200", "4000", "4010", "4030", "4050", "4910"}
 
 
 def i01_every_entry_balances(records: Records) -> None:
@@ -57,24 +57,24 @@ def i04_balances_are_the_sum_of_the_blocks(records: Records) -> None:
 
 
 def i05_one_net_position_per_block(records: Records) -> None:
-    """-bal(2000) = max(0, funded-recognised), bal(1150) = max(0, recognised-funded), always."""
+    """-bal(2000, 2030) = max(0, funded-recognised), bal(1150) = max(0, recognised-funded)."""
     for step, lots, touched in records.replay():
         for key in touched:
             lot = lots[key]
             unbilled = max(0, lot.recognised - lot.funded)
-            assert lot.carrying == -lot.accounts["2000"], (lot, step.outcome)
+            assert lot.carrying == lot.owed, (lot, step.outcome)
             assert unbilled == lot.accounts["1150"], (lot, step.outcome)
 
 
-def i06_account_2000_is_the_sum_of_carrying_values(records: Records) -> None:
+def i06_the_liability_is_the_sum_of_carrying_values(records: Records) -> None:
     """The control account ties out to the unit ledger: per block, per customer and in total."""
     by_customer: Counter[str] = Counter()
     for (customer, _), lot in records.lots().items():
-        assert lot.carrying == -lot.accounts["2000"], lot
+        assert lot.carrying == lot.owed, lot
         by_customer[customer] += lot.carrying
     booked: Counter[str] = Counter()
     for (customer, _, account), amount in balances(records.postings).items():
-        if account == "2000":
+        if account in ("2000", "2030"):
             booked[customer] -= amount
     for customer in by_customer.keys() | booked.keys():
         assert by_customer[customer] == booked[customer], customer
@@ -84,8 +84,8 @@ def i06_account_2000_is_the_sum_of_carrying_values(records: Records) -> None:
 def i07_nothing_of_a_price_is_lost(records: Records) -> None:
     """Over its life, what funded a block is usage + breakage + carrying, less what is unbilled."""
     for lot in records.lots().values():
-        usage, breakage = -lot.accounts["4000"], -lot.accounts["4050"]
-        carrying, unbilled = -lot.accounts["2000"], lot.accounts["1150"]
+        usage, breakage = -lot.accounts["4000"], lot.lapsed
+        carrying, unbilled = lot.owed, lot.accounts["1150"]
         assert lot.funded == usage + breakage + carrying - unbilled, lot
         if lot.quantity and lot.funded == lot.value:
             assert lot.value == usage + breakage + carrying, lot
@@ -132,18 +132,18 @@ def i12_never_more_than_the_price(records: Records) -> None:
         for key in touched:
             lot = lots[key]
             if lot.quantity:
-                recognised = -lot.accounts["4000"] - lot.accounts["4050"]
+                recognised = -lot.accounts["4000"] + lot.lapsed
                 assert 0 <= -lot.accounts["4000"] <= recognised <= lot.value, (lot, step.outcome)
                 assert lot.funded <= lot.value, (lot, step.outcome)
 
 
 def i13_a_dead_block_carries_nothing(records: Records) -> None:
-    """Where nothing remains to be used, account 2000 holds nothing for the block."""
+    """Where nothing remains to be used, no liability account holds anything for the block."""
     for step, lots, touched in records.replay():
         for key in touched:
             lot = lots[key]
             if lot.quantity and not lot.remaining:
-                assert lot.accounts["2000"] == 0, (lot, step.outcome)
+                assert lot.accounts["2000"] == lot.accounts["2030"] == 0, (lot, step.outcome)
 
 
 def i14_what_remains_of_a_paid_block_is_carried(records: Records) -> None:
@@ -151,7 +151,7 @@ def i14_what_remains_of_a_paid_block_is_carried(records: Records) -> None:
     for step, lots, touched in records.replay():
         for key in touched:
             lot = lots[key]
-            if lot.remaining and lot.funded == lot.worth and lot.accounts["2000"] == 0:
+            if lot.remaining and lot.funded == lot.worth and lot.owed == 0:
                 left = lot.worth * (lot.units - lot.places["drawn"]) / lot.units
                 assert left <= Fraction(1, 2), (lot, step.outcome)
 
@@ -165,6 +165,17 @@ def i15_products_share_a_draw_within_two_cents(records: Records) -> None:
             for product, units in lot.by_product.items():
                 exact = lot.worth * Fraction(units) / lot.units
                 assert abs(lot.earned[product] - exact) < 2, (product, lot, step.outcome)
+
+
+def i17_a_concession_costs_what_was_used_of_it(records: Records) -> None:
+    """Given back under 4910 = drawn + still owed under 2030, less what lapsed into 4050."""
+    for lot in records.lots().values():
+        if lot.concession:
+            drawn, owed = -lot.accounts["4000"], -lot.accounts["2030"]
+            assert lot.accounts["4910"] == drawn + owed - lot.accounts["4050"], lot
+            assert 0 == lot.accounts["2000"] == lot.accounts["1150"], lot
+        else:
+            assert 0 == lot.accounts["4910"] == lot.accounts["2030"], lot
 
 
 def i21_every_id_is_unique(records: Records) -> None:
@@ -270,12 +281,13 @@ def snapshots_are_the_ledger(records: Records) -> None:
 
 
 ALL = (
+    i17_a_concession_costs_what_was_used_of_it,
     i21_every_id_is_unique,
     i01_every_entry_balances,
     i03_all_of_a_block_is_in_its_places,
     i04_balances_are_the_sum_of_the_blocks,
     i05_one_net_position_per_block,
-    i06_account_2000_is_the_sum_of_carrying_values,
+    i06_the_liability_is_the_sum_of_carrying_values,
     i07_nothing_of_a_price_is_lost,
     i10_unbilled_is_accrued_less_billed,
     i11_usage_revenue_depends_on_what_is_drawn_alone,

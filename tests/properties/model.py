@@ -39,6 +39,7 @@ class Block:
     expires_at: int | None
     priority: int | None
     scope: dict[str, Any]
+    lapses_to: str | None = None
     issued: Fraction = Fraction(0)
     available: Fraction = Fraction(0)
     drawn: Fraction = Fraction(0)
@@ -58,8 +59,14 @@ class Block:
     def dead(self) -> bool:
         return self.issued + self.available == 0
 
+    @property
+    def price(self) -> int:
+        """What using all of it earns: a concession that was not accrued earns nothing."""
+        given = self.kind in ("sla", "goodwill")
+        return 0 if given and self.lapses_to is None else self.value
+
     def usage_revenue(self) -> int:
-        return round(self.value * self.drawn / self.quantity)
+        return round(self.price * self.drawn / self.quantity)
 
     def draw(self, amount: Fraction, product: str) -> None:
         before = self.usage_revenue()
@@ -78,7 +85,7 @@ class Block:
     def _split(self, minor: int) -> None:
         """Largest remainder on what each product is owed in all and has not had."""
         owed = {
-            product: self.value * units / self.quantity - self.posted.get(product, 0)
+            product: self.price * units / self.quantity - self.posted.get(product, 0)
             for product, units in self.by_product.items()
         }
 
@@ -337,17 +344,22 @@ def in_scope(scope: Event, product: str, meter: str, properties: Event) -> bool:
 
 def burn_key(order: list[str], block: Block) -> tuple[Any, ...]:
     """What is absent sorts last; the id, implied last, makes the order total."""
+    free = block.kind in ("promotional", "goodwill", "sla")
+    free |= block.kind == "included" and not block.value
+    sold = 0 if block.kind in ("goodwill", "sla") else block.value
+    kinds = ["promotional", "goodwill", "sla", "included", "paid", "buffer"]
     keys = {
+        "kind": kinds.index(block.kind),
         "priority": NEVER if block.priority is None else block.priority,
         "expires_at": NEVER if block.expires_at is None else block.expires_at,
-        "free_before_paid": block.kind == "paid",
-        "paid_before_free": block.kind != "paid",
+        "free_before_paid": not free,
+        "paid_before_free": free,
         "effective_at": block.effective_at,
         "granted_at": block.granted_at,
         "larger_first": -block.quantity,
         "smaller_first": block.quantity,
         "scoped_first": not block.scope,
-        "lower_cost_first": block.value / block.quantity,
+        "lower_cost_first": sold / block.quantity,
         "id": block.id.encode(),
     }
-    return (*(keys[key] for key in order), keys["id"])
+    return (block.kind == "buffer", *(keys[key] for key in order), keys["id"])

@@ -118,12 +118,27 @@ def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
         expires,
         data.get("priority"),
         data.get("scope", {}),
+        _lapses_to(model, data, time),
         issued=quantity,
     )
+    value = 0 if data["kind"] in ("goodwill", "sla") else value  # nobody buys a concession
     if customer.sold(data["block"]) > value:
         raise Refused("sold_above_value")
     if "funding" in data:
         _fund(customer, data["block"], value, data["funding"])
+
+
+def _lapses_to(model: Model, data: Event, time: int) -> str | None:
+    """The account that takes back what expires of a concession; None where none was given."""
+    accrues = {
+        "sla": model.policy("sla.treatment", time, "accrue_on_grant") == "accrue_on_grant",
+        "goodwill": "failed_period" in data
+        and model.policy("goodwill.treatment", time, "auto") == "auto",
+    }
+    if not accrues.get(data["kind"], False):
+        return None
+    reverse = model.policy("sla.expiry", time, "reverse_contra") == "reverse_contra"
+    return "4910" if reverse else "4050"
 
 
 def _fund(customer: Customer, block: str, value: int, funding: Event) -> None:
@@ -230,7 +245,8 @@ def issue(model: Model, customer: Customer, event: Event, time: int) -> None:
             asked[block] = asked.get(block, 0) + amount
     for block, amount in asked.items():
         known = customer.blocks.get(block)
-        if known is not None and customer.sold(block) + amount > known.value:
+        limit = 0 if known and known.kind in ("goodwill", "sla") else known and known.value
+        if known is not None and customer.sold(block) + amount > limit:
             faults.append("sold_above_value")
     if faults:
         raise Refused(min(faults, key=INVOICE_FAULTS.index))

@@ -24,7 +24,7 @@ def draw(lines: list[Event], proof: Event) -> None:
     paid = min(u1, funded) - min(u0, funded)
     by_rule = dict.fromkeys(("R-DRAW", "R-DRAW-UNFUNDED", "R-REOPEN"), 0)
     for line in lines:
-        by_rule[line["rule"]] += line["amount"]
+        by_rule[line["rule"].removesuffix("-SLA")] += line["amount"]
         own = line["proof"]
         if "product_u" in own:
             share = _number(own, "V") * _number(own, "product_u") / _number(own, "Q")
@@ -38,7 +38,7 @@ def expiry(lines: list[Event], proof: Event) -> None:
     """Breakage is what is funded and not used, less the breakage before."""
     used = _revenue(proof, "u") if Fraction(proof["Q"]) else 0
     left = max(0, int(proof["funded"]) - used)
-    assert left - int(proof["breakage0"]) == _signed(lines, "4050"), lines
+    assert left - int(proof["breakage0"]) == _signed(lines, "4050", "4910"), lines
 
 
 def funding(lines: list[Event], proof: Event) -> None:
@@ -102,12 +102,17 @@ def respread(lines: list[Event], proof: Event) -> None:
 def breakage_above(lines: list[Event], proof: Event) -> None:
     """What is funded above all that the rest is worth, less the breakage before."""
     above = max(0, int(proof["funded"]) - int(proof["V"]))
-    assert above - int(proof["breakage0"]) == _signed(lines, "4050"), lines
+    assert above - int(proof["breakage0"]) == _signed(lines, "4050", "4910"), lines
 
 
-def _signed(lines: list[Event], account: str) -> int:
-    """Credits less debits of the account."""
-    return sum(line["amount"] * (1 if line["credit"] == account else -1) for line in lines)
+def _signed(lines: list[Event], *accounts: str) -> int:
+    """Credits less debits of the accounts."""
+    return sum(line["amount"] * (1 if line["credit"] in accounts else -1) for line in lines)
+
+
+def concession(lines: list[Event], proof: Event) -> None:
+    """What is given back is given back whole."""
+    assert int(proof["V"]) == _total(lines), lines
 
 
 FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
@@ -115,6 +120,7 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "max(0,funded-HE(V*u/Q))-breakage0": expiry,
     "max(0,funded-V)-breakage0": breakage_above,
     "HE(V*u/Q)-usage0": respread,
+    "V": concession,
     "funded1-funded0": funding,
     "booked1-booked0": booking,
     "HE(tax*g1/gross)-HE(tax*g0/gross)": tax,

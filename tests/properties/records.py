@@ -54,6 +54,17 @@ class Lot:
     accounts: Counter[str] = field(default_factory=Counter)
     earned: Counter[str] = field(default_factory=Counter)
     funded: int = 0
+    concession: int = 0
+
+    @property
+    def owed(self) -> int:
+        """What the liability accounts hold for it."""
+        return -self.accounts["2000"] - self.accounts["2030"]
+
+    @property
+    def lapsed(self) -> int:
+        """What expired unused: breakage, or the part of a concession that was taken back."""
+        return self.concession - self.accounts["4050"] - self.accounts["4910"]
 
     @property
     def remaining(self) -> Fraction:
@@ -107,6 +118,9 @@ class Lot:
         self.accounts[line["credit"]] -= line["amount"]
         if line["rule"] in ("R-BILL", "R-PAY-FUNDS"):
             self.funded += line["amount"]
+        if line["rule"] == "R-SLA-GRANT":
+            self.funded += line["amount"]
+            self.concession += line["amount"]
         if line["credit"] == "4000":
             self.earned[line["product"]] += line["amount"]
 

@@ -16,7 +16,7 @@ from properties.chain import chain_is_unbroken
 from properties.events import DAY, HOUR, MINUTE, START, Event, fact, instant, outcomes, text
 from properties.invariants import (
     check_all,
-    i06_account_2000_is_the_sum_of_carrying_values,
+    i06_the_liability_is_the_sum_of_carrying_values,
     i10_unbilled_is_accrued_less_billed,
     i11_usage_revenue_depends_on_what_is_drawn_alone,
     i29_every_proof_recomputes,
@@ -363,11 +363,11 @@ def test_the_honest_books_pass():
         (
             "R-DRAW",
             [
-                i06_account_2000_is_the_sum_of_carrying_values,
+                i06_the_liability_is_the_sum_of_carrying_values,
                 i11_usage_revenue_depends_on_what_is_drawn_alone,
             ],
         ),
-        ("R-EXPIRE", [i06_account_2000_is_the_sum_of_carrying_values]),
+        ("R-EXPIRE", [i06_the_liability_is_the_sum_of_carrying_values]),
         ("R-OVERAGE", [i10_unbilled_is_accrued_less_billed]),
         ("R-DRAW-UNFUNDED", [i11_usage_revenue_depends_on_what_is_drawn_alone]),
     ],

@@ -35,6 +35,7 @@ from properties.world import (
     UNITS,
     amounts,
     catalog,
+    kinds,
     pauses,
     policy_keys,
     quantities,
@@ -146,7 +147,8 @@ class FoldAgainstModel(RuleBasedStateMachine):
         unit=st.sampled_from(UNITS),
         quantity=quantities,
         value=amounts,
-        free=st.booleans(),
+        kind=kinds,
+        failed=st.booleans(),
         start=st.sampled_from([None, -2 * DAY, 3 * MINUTE, DAY]),
         life=st.sampled_from([None, 10 * SECOND, HOUR, DAY, 3 * DAY]),
         priority=st.sampled_from([None, 1, 2]),
@@ -159,8 +161,10 @@ class FoldAgainstModel(RuleBasedStateMachine):
         currency = CUSTOMERS[name]
         unit = currency if unit == "money" else unit
         data: Event = {"block": block, "unit": unit, "quantity": quantity}
-        data["kind"] = "promotional" if rest["free"] else "paid"
-        if not rest["free"]:
+        data["kind"] = rest["kind"]
+        if rest["failed"] and rest["kind"] in ("sla", "goodwill"):
+            data["failed_period"] = {"from": text(START - 30 * DAY), "to": text(START)}
+        if rest["kind"] != "promotional":
             data["value"] = {"amount": in_currency(value, currency), "currency": currency}
         start = self.now + (rest["start"] or 0)
         if rest["start"] is not None:

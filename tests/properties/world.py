@@ -52,6 +52,7 @@ def catalog() -> list[tuple[str, Event]]:
 
 
 pauses = st.sampled_from([0, SECOND, MINUTE, HOUR, DAY, 3 * DAY, 5 * DAY])
+kinds = st.sampled_from(["paid", "paid", "promotional", "goodwill", "sla", "included", "buffer"])
 quantities = st.sampled_from(["1", "3", "7", "50", "100", "1000", "10000"])
 amounts = st.sampled_from(["0", "1", "3", "7.01", "9.99", "10", "33.33", "100"])
 
@@ -99,6 +100,11 @@ policy_keys = st.sampled_from(
         {"draw.order": ["lower_cost_first", "scoped_first", "smaller_first"]},
         {"invoice.recognition": "on_payment"},
         {"invoice.recognition": "on_issue"},
+        {"draw.order": ["kind", "expires_at"]},
+        {"sla.treatment": "net"},
+        {"sla.expiry": "breakage"},
+        {"sla.treatment": "accrue_on_grant", "sla.expiry": "reverse_contra"},
+        {"goodwill.treatment": "net"},
     ]
 )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
+from typing import Literal, TypeVar
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -26,6 +27,7 @@ EXPONENT_MAX = 12
 
 _version = Field(ge=1, le=VERSION_MAX, description="Rises with each publication of this object.")
 
+_E = TypeVar("_E", bound=StrEnum)
 _ORDER_KEYS = (*KEYS, ID)
 
 
@@ -128,6 +130,21 @@ class PolicyKeysData(Data):
         alias="invoice.recognition",
         description="When billing becomes an unconditional right.",
     )
+    sla_treatment: Literal["accrue_on_grant", "net"] | None = Field(
+        None,
+        alias="sla.treatment",
+        description="Whether SLA credit lowers revenue when it is granted, or as it is used.",
+    )
+    sla_expiry: Literal["reverse_contra", "breakage"] | None = Field(
+        None,
+        alias="sla.expiry",
+        description="What the lapse of an accrued concession is.",
+    )
+    goodwill_treatment: Literal["auto", "net"] | None = Field(
+        None,
+        alias="goodwill.treatment",
+        description="auto: as SLA credit where it names a failed period, else net.",
+    )
 
     @model_validator(mode="after")
     def _total_order(self) -> PolicyKeysData:
@@ -140,10 +157,17 @@ class PolicyKeysData(Data):
 
     def core(self) -> facts.PolicyKeys:
         """As the fold reads it."""
+
+        def choice(of: type[_E], name: str | None) -> _E | None:
+            return None if name is None else of(name)
+
         return facts.PolicyKeys(
             None if self.draw_order is None else tuple(self.draw_order),
             self.late_window,
-            None if self.recognition is None else facts.Recognition(self.recognition),
+            choice(facts.Recognition, self.recognition),
+            choice(facts.SlaTreatment, self.sla_treatment),
+            choice(facts.SlaExpiry, self.sla_expiry),
+            choice(facts.GoodwillTreatment, self.goodwill_treatment),
         )
 
 

@@ -1,4 +1,4 @@
-"""Two examples of each input's data: the least that is taken, and all that there is."""
+"""Examples of each input's data: all that there is, the least that is taken, and others."""
 
 from __future__ import annotations
 
@@ -164,3 +164,17 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "clock.held": ({}, {}),
     "clock.released": ({}, {}),
 }
+
+OTHERS: dict[str, dict[str, dict[str, Any]]] = {
+    "credit.granted": {
+        "compensation": {
+            "block": "B3",
+            "kind": "sla",
+            "unit": "USD",
+            "quantity": "50",
+            "value": {"amount": "50", "currency": "USD"},
+            "failed_period": {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"},
+        },
+    },
+}
+"""What one full example cannot show at once, by type and name."""

@@ -9,7 +9,7 @@ from creditfold.contract import encode, outputs
 from creditfold.contract.dead_letters import dead_letter
 from creditfold.contract.envelope import SPEC_VERSION, Undecodable, Unreadable
 from creditfold.contract.exact_json import parse
-from creditfold.contract.example_inputs import CUSTOMER, INPUTS, NOON
+from creditfold.contract.example_inputs import CUSTOMER, INPUTS, NOON, OTHERS
 from creditfold.contract.topics import CATALOG_TYPES, event_type
 from creditfold.core.entries import (
     Cause,
@@ -32,7 +32,8 @@ def examples() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(type, name, structured event), inputs first."""
     for noun_verb, pair in INPUTS.items():
         type_ = event_type(noun_verb)
-        for name, data in zip(("full", "minimal"), pair, strict=True):
+        named = dict(zip(("full", "minimal"), pair, strict=True)) | OTHERS.get(noun_verb, {})
+        for name, data in named.items():
             yield type_, name, _event(type_, name, data)
     for name, line in _lines():
         event = parse(line)

@@ -26,6 +26,7 @@ LIST_MAX = 256
 LINES_MAX = 1000
 PRIORITY_MAX = 2**31 - 1
 
+KindName = Literal["promotional", "goodwill", "sla", "included", "paid", "buffer"]
 RecognitionName = Literal["on_issue", "on_due", "on_payment"]
 
 
@@ -108,6 +109,25 @@ class FundingData(Data):
     line: Name = Field(description="The line's id on that invoice.")
 
 
+class PeriodData(Data):
+    """A span of time."""
+
+    model_config = ConfigDict(title="Period")
+
+    from_: Time = Field(alias="from", description="Its first instant.")
+    to: Time = Field(description="The first instant after it.")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> PeriodData:
+        if self.to <= self.from_:
+            raise invalid("to is not after from: the period would be empty")
+        return self
+
+    def core(self) -> facts.Period:
+        """As the fold reads it."""
+        return facts.Period(self.from_, self.to)
+
+
 class FilterData(Data):
     """Usage by product, meter and properties: or inside a list, and across the lists."""
 
@@ -158,13 +178,17 @@ class CreditGranted(Data):
     """A block of credit is given, valid from effective_at up to, not including, expires_at."""
 
     block: Name = Field(description="The new block's id, unique for the customer.")
-    kind: Literal["paid", "promotional"] = Field(
-        description="paid: sold to the customer; promotional: free, never revenue."
+    kind: KindName = Field(
+        description="paid: sold to the customer; promotional: free, never revenue; goodwill and "
+        "sla: given for a failure, value is the price given back; included: part of a plan; "
+        "buffer: drawn after everything else."
     )
     unit: Name = Field(description="What the credit is counted in: a currency or declared unit.")
     quantity: Quantity = Field(description="How many of the unit; above zero.")
     value: MoneyData | None = Field(
-        None, description="The price paid for the whole block, without tax; absent is zero."
+        None,
+        description="The price paid for the whole block, without tax, or for goodwill and sla the "
+        "concession; absent is zero.",
     )
     effective_at: Time | None = Field(
         None, description="From when it may be drawn; absent is the event's time."
@@ -179,7 +203,16 @@ class CreditGranted(Data):
     funding: FundingData | None = Field(
         None, description="The invoice line that sells it; says the same as the line's sells."
     )
+    failed_period: PeriodData | None = Field(
+        None, description="The service period that goodwill or sla credit makes up for."
+    )
     reason: Text | None = Field(None, description="Why it was given, for people.")
+
+    @model_validator(mode="after")
+    def _failure(self) -> CreditGranted:
+        if self.failed_period is not None and not facts.Kind(self.kind).compensates:
+            raise invalid("failed_period says what goodwill or sla credit makes up for; drop it")
+        return self
 
     def body(self) -> facts.CreditGranted:
         """As the fold reads it."""
@@ -195,6 +228,7 @@ class CreditGranted(Data):
             self.priority,
             None if scope is None else scope.core(),
             None if funding is None else facts.FundingLine(funding.invoice, funding.line),
+            None if self.failed_period is None else self.failed_period.core(),
             self.reason,
         )
 

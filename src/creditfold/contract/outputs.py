@@ -230,7 +230,7 @@ class BlockBalance(Output):
     """Where a block's units are."""
 
     block: str = Field(description="The block's id.")
-    kind: Kind = Field(description="paid or promotional.")
+    kind: Kind = Field(description="What sort of credit it is.")
     effective_at: Instant = Field(description="From when it may be drawn.")
     expires_at: Instant | None = Field(None, description="The first instant at which it is gone.")
     unit: str = Field(description="What it is counted in.")
@@ -248,6 +248,9 @@ class BlockBalance(Output):
     value_now: Decimal = Field(description="The price after what changed it since.")
     recognised: Decimal = Field(description="Revenue posted for it.")
     carrying: Decimal = Field(description="What is still owed: max(0, funded - recognised).")
+    failed_period: tuple[Instant, Instant] | None = Field(
+        None, description="The period [from, to) that it makes up for."
+    )
 
 
 class Snapshot(Output):

@@ -5,14 +5,21 @@ from __future__ import annotations
 import bisect
 
 from creditfold.core import revenue
+from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import INT64_MAX, Exact
-from creditfold.core.facts import CreditGranted
+from creditfold.core.facts import (
+    CreditGranted,
+    GoodwillTreatment,
+    Kind,
+    SlaExpiry,
+    SlaTreatment,
+)
 from creditfold.core.invoices import bind_funding
 from creditfold.core.order import sort_key
-from creditfold.core.policy import LATE_WINDOW_MAX
+from creditfold.core.policy import LATE_WINDOW_MAX, Policy
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import BLOCK, TERMS, WALLET, Block, Item, Phase, Terms, Wallet
 
@@ -65,7 +72,7 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
         return Rejection(
             Code.EMPTY_INTERVAL, "expires_at is not after effective_at: the block could never pay"
         )
-    if body.kind.free and paid:
+    if body.kind is Kind.PROMOTIONAL and paid:
         return Rejection(
             Code.VALUE_NOT_FREE, f"a {body.kind} block is free by its kind: leave value out"
         )
@@ -82,8 +89,10 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
         priority=body.priority,
         scope=body.scope,
         reason=body.reason,
+        failed_period=body.failed_period,
+        lapses_to=_lapses_to(draft.policy, body),
     )
-    draft.edit_block(body.block).value = paid
+    draft.edit_block(body.block).value = terms.price
     refusal = _funding_fits(draft, body, terms)
     if refusal is not None:
         return refusal
@@ -107,6 +116,23 @@ def _value(body: CreditGranted) -> int | Rejection:
     return minor
 
 
+def _lapses_to(policy: Policy, body: CreditGranted) -> str | None:
+    """Where the lapse of a concession goes, if the grant accrues one: decided once, by the policy
+    at the grant's time."""
+    match body.kind:
+        case Kind.SLA:
+            accrued = policy.sla_treatment is SlaTreatment.ACCRUE_ON_GRANT
+        case Kind.GOODWILL:
+            named = body.failed_period is not None
+            accrued = named and policy.goodwill_treatment is GoodwillTreatment.AUTO
+        case _:
+            accrued = False
+    if not accrued:
+        return None
+    reverse = policy.sla_expiry is SlaExpiry.REVERSE_CONTRA
+    return Account.CONTRA_SERVICE_CREDITS if reverse else Account.BREAKAGE
+
+
 def _live(draft: Draft, unit: str) -> int:
     """All that the blocks in the wallet ever held of a unit: no balance can be above it."""
     wallet: Wallet | None = draft.get(WALLET)
@@ -128,7 +154,7 @@ def _funding_fits(draft: Draft, body: CreditGranted, terms: Terms) -> Rejection 
                 Code.CURRENCY_DIFFERS,
                 f"block {body.block} was sold in {sold.currency}, its value is in {terms.currency}",
             )
-        if sold.sold > terms.value:
+        if sold.sold > terms.for_sale:
             return Rejection(
                 Code.SOLD_ABOVE_VALUE,
                 f"invoice lines sell block {body.block} for more than its value",
@@ -143,6 +169,8 @@ def _issue(draft: Draft, block_id: str, terms: Terms) -> None:
     block = draft.edit_block(block_id)
     block.currency = terms.currency
     draft.move(block_id, terms, Place.ORIGIN, Place.ISSUED, terms.quantity)
+    if terms.lapses_to is not None:
+        revenue.post_concession(draft, block_id, terms)
     _enter_wallet(draft, block_id, terms)
     items: list[Item] = []
     if terms.effective_at > draft.now:

@@ -12,11 +12,13 @@ class Account(StrEnum):
     RECEIVABLE = "1100"
     UNBILLED = "1150"
     CREDITS = "2000"
+    SERVICE_CREDITS = "2030"
     TAX = "2200"
     USAGE = "4000"
     OVERAGE = "4010"
     SUBSCRIPTION = "4030"
     BREAKAGE = "4050"
+    CONTRA_SERVICE_CREDITS = "4910"
 
     @property
     def path(self) -> str:
@@ -29,9 +31,11 @@ _PATHS = {
     Account.RECEIVABLE: "Assets:Receivable:Billed",
     Account.UNBILLED: "Assets:Receivable:Unbilled",
     Account.CREDITS: "Liabilities:ContractLiability:Credits",
+    Account.SERVICE_CREDITS: "Liabilities:ContractLiability:ServiceCredits",
     Account.TAX: "Liabilities:TaxPayable",
     Account.USAGE: "Income:Usage:Credits",
     Account.OVERAGE: "Income:Usage:Overage",
     Account.SUBSCRIPTION: "Income:Subscription",
     Account.BREAKAGE: "Income:Breakage",
+    Account.CONTRA_SERVICE_CREDITS: "Income:Contra:ServiceCredits",
 }

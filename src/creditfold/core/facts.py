@@ -13,15 +13,43 @@ from creditfold.core.scope import Scope
 
 
 class Kind(StrEnum):
-    """What sort of credit a block is. Promotional credit is free by its kind, not by its value."""
+    """What sort of credit a block is, in the order in which the key `kind` burns them.
 
-    PAID = "paid"
+    Promotional, goodwill and SLA credit is free by its kind, not by its value.
+    """
+
     PROMOTIONAL = "promotional"
+    GOODWILL = "goodwill"
+    SLA = "sla"
+    INCLUDED = "included"
+    PAID = "paid"
+    BUFFER = "buffer"
 
     @property
-    def free(self) -> bool:
-        """Whether the burn order counts the block as free."""
-        return self is Kind.PROMOTIONAL
+    def compensates(self) -> bool:
+        """Whether a value is what the customer is let off, and nobody pays it."""
+        return self in (Kind.GOODWILL, Kind.SLA)
+
+
+class SlaTreatment(StrEnum):
+    """What an SLA credit does to revenue (ASC 606-10-32-5..9)."""
+
+    ACCRUE_ON_GRANT = "accrue_on_grant"
+    NET = "net"
+
+
+class SlaExpiry(StrEnum):
+    """What the lapse of an accrued credit is."""
+
+    REVERSE_CONTRA = "reverse_contra"
+    BREAKAGE = "breakage"
+
+
+class GoodwillTreatment(StrEnum):
+    """What goodwill does to revenue: `auto` accrues it where it names a failed period."""
+
+    AUTO = "auto"
+    NET = "net"
 
 
 class Recognition(StrEnum):
@@ -61,6 +89,13 @@ class Money(Struct, frozen=True):
     currency: str
 
 
+class Period(Struct, frozen=True):
+    """[start, end)."""
+
+    start: int
+    end: int
+
+
 class FundingLine(Struct, frozen=True):
     """The invoice line that sells a block."""
 
@@ -81,6 +116,7 @@ class CreditGranted(Struct, frozen=True):
     priority: int | None = None
     scope: Scope | None = None
     funding: FundingLine | None = None
+    failed_period: Period | None = None
     reason: str | None = None
 
 
@@ -189,6 +225,9 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     draw_order: tuple[str, ...] | None = None
     late_window: int | None = None
     recognition: Recognition | None = None
+    sla_treatment: SlaTreatment | None = None
+    sla_expiry: SlaExpiry | None = None
+    goodwill_treatment: GoodwillTreatment | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -126,7 +126,8 @@ def sell(
         )
     block.currency = currency
     block.sold += amount
-    if block.sold > (INT64_MAX if terms is None else block.value):
+    worth = 0 if terms is not None and terms.kind.compensates else block.value
+    if block.sold > (INT64_MAX if terms is None else worth):
         return Rejection(
             Code.SOLD_ABOVE_VALUE,
             f"the lines that sell block {block_id} ask for more than its value: "

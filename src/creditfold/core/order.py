@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
+from creditfold.core.facts import Kind
 from creditfold.core.state import Terms
 from creditfold.core.times import SECOND
 
 _Part: TypeAlias = tuple[int, int | Fraction]
 
-_KINDS = ("paid", "promotional")
+_KINDS = tuple(Kind)
 
 
 def _last_if_none(value: int | None) -> _Part:
@@ -34,11 +35,11 @@ KEYS: dict[str, Callable[[Terms], _Part]] = {
     ),
     "effective_at": lambda t: (0, t.effective_at),
     "granted_at": lambda t: (0, t.granted_at),
-    "free_before_paid": lambda t: _first_if(t.kind.free),
-    "paid_before_free": lambda t: _first_if(not t.kind.free),
+    "free_before_paid": lambda t: _first_if(t.free),
+    "paid_before_free": lambda t: _first_if(not t.free),
     "scoped_first": lambda t: _first_if(t.scope is not None),
     "narrower_first": lambda t: (0, 0 if t.scope is None else -t.scope.dimensions),
-    "lower_cost_first": lambda t: (0, Fraction(t.value, t.quantity) * 10**t.exponent),
+    "lower_cost_first": lambda t: (0, Fraction(t.for_sale, t.quantity) * 10**t.exponent),
     "larger_first": lambda t: (0, -_size(t)),
     "smaller_first": lambda t: (0, _size(t)),
     "kind": lambda t: (0, _KINDS.index(t.kind)),
@@ -49,6 +50,8 @@ ID = "id"
 
 
 def sort_key(order: Sequence[str], block: str, terms: Terms) -> tuple[object, ...]:
-    """Sorts blocks into the burn order; ids compare by their UTF-8 bytes,
-    which is how Python compares text."""
-    return (*(KEYS[key](terms) for key in order if key != ID), block)
+    """Sorts blocks into the burn order, buffers after everything else in whatever order.
+
+    Ids compare by their UTF-8 bytes, which is how Python compares text.
+    """
+    return (terms.kind is Kind.BUFFER, *(KEYS[key](terms) for key in order if key != ID), block)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from creditfold.core.entries import canonical, sha256
-from creditfold.core.facts import PolicyKeys, Recognition
+from creditfold.core.facts import (
+    GoodwillTreatment,
+    PolicyKeys,
+    Recognition,
+    SlaExpiry,
+    SlaTreatment,
+)
 from creditfold.core.times import DAY, HOUR
 
 LATE_WINDOW_MAX = 45 * DAY
@@ -14,20 +21,22 @@ LATE_WINDOW_MAX = 45 * DAY
 DRAW_ORDER_DEFAULT = ("priority", "expires_at", "free_before_paid", "effective_at", "id")
 
 
-class Policy(Struct, frozen=True):
-    """All choices, resolved. Its hash stands on every posting made under it."""
+class Policy(Struct, frozen=True, omit_defaults=True):
+    """All choices, resolved. Its hash stands on every posting made under it.
+
+    A choice at its default is not in the hash, so a key that is added changes no old one's.
+    """
 
     draw_order: tuple[str, ...] = DRAW_ORDER_DEFAULT
     late_window: int = 72 * HOUR
     recognition: Recognition = Recognition.ON_ISSUE
+    sla_treatment: SlaTreatment = SlaTreatment.ACCRUE_ON_GRANT
+    sla_expiry: SlaExpiry = SlaExpiry.REVERSE_CONTRA
+    goodwill_treatment: GoodwillTreatment = GoodwillTreatment.AUTO
 
     def changed(self, keys: PolicyKeys) -> Policy:
         """This policy with the keys that are given."""
-        return Policy(
-            draw_order=self.draw_order if keys.draw_order is None else keys.draw_order,
-            late_window=self.late_window if keys.late_window is None else keys.late_window,
-            recognition=self.recognition if keys.recognition is None else keys.recognition,
-        )
+        return replace(self, **{k: value for k, value in asdict(keys).items() if value is not None})
 
     @property
     def hash(self) -> str:

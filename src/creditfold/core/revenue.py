@@ -10,6 +10,10 @@ With Q units worth V minor units, u of them drawn and F minor units funded:
 Q and V are those of now: what was voided, refunded, rolled out or transferred out has left with its
 share of the value. Every posting is one of these less what is posted of it, so batching, replay and
 order of payment never change a total, and no account for rounding exists.
+
+An SLA or goodwill credit that compensates a failure is granted funded, against 4910: V minor units
+of price are given back. Its liability is 2030, and what lapses of it reverses 4910 (ASC
+606-10-32-5..9), or is breakage by policy.
 """
 
 from __future__ import annotations
@@ -25,6 +29,9 @@ from creditfold.core.state import ACCRUAL, Accrual, Block, Terms
 
 DRAW = "R-DRAW"
 DRAW_UNFUNDED = "R-DRAW-UNFUNDED"
+DRAW_SLA = "R-DRAW-SLA"
+GRANT_SLA = "R-SLA-GRANT"
+EXPIRE_SLA = "R-EXPIRE-SLA"
 OVERAGE = "R-OVERAGE"
 EXPIRE = "R-EXPIRE"
 REOPEN = "R-REOPEN"
@@ -44,6 +51,16 @@ def breakage(block: Block) -> int:
 def carrying(block: Block) -> int:
     """What account 2000 holds for the block."""
     return max(0, block.funded - usage_revenue(block) - breakage(block))
+
+
+def liability(terms: Terms) -> Account:
+    """The account in which the block's carrying value stands."""
+    return Account.SERVICE_CREDITS if terms.lapses_to else Account.CREDITS
+
+
+def lapse(terms: Terms) -> Account:
+    """The account that takes what is funded and expires."""
+    return Account(terms.lapses_to) if terms.lapses_to else Account.BREAKAGE
 
 
 def split(
@@ -108,10 +125,10 @@ def post_draw(
     if reopened:
         block.breakage -= funded
         draft.post(
-            REOPEN, Account.BREAKAGE, Account.CREDITS, funded, terms.currency, proof, block=block_id
+            REOPEN, lapse(terms), liability(terms), funded, terms.currency, proof, block=block_id
         )
     debits = [
-        ((DRAW, Account.CREDITS), funded),
+        ((DRAW_SLA if terms.lapses_to else DRAW, liability(terms)), funded),
         ((DRAW_UNFUNDED, Account.UNBILLED), after - before - funded),
     ]
     for (rule, debit), product_, minor in _pairs(debits, earned):
@@ -144,7 +161,7 @@ def post_respread(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
     recognised = before + block.breakage
     # Against the liability goes what is funded, against unbilled receivable the rest.
     against = abs(min(recognised + after - before, block.funded) - min(recognised, block.funded))
-    sides = [(Account.CREDITS, against), (Account.UNBILLED, abs(after - before) - against)]
+    sides = [(liability(terms), against), (Account.UNBILLED, abs(after - before) - against)]
     draft.begin_entry()
     for other, product, minor in _pairs(sides, [(p, abs(minor)) for p, minor in earned]):
         up = after > before
@@ -209,9 +226,25 @@ def _pairs(
                 rest[0] = (product, minor - part)
 
 
+def post_concession(draft: Draft, block_id: str, terms: Terms) -> None:
+    """Granting the credit lowers the price of what failed (ASC 606-10-32-43)."""
+    draft.edit_block(block_id).funded = terms.value
+    draft.begin_entry()
+    draft.post(
+        GRANT_SLA,
+        Account.CONTRA_SERVICE_CREDITS,
+        Account.SERVICE_CREDITS,
+        terms.value,
+        terms.currency,
+        {"f": "V", "V": terms.value},
+        block=block_id,
+    )
+
+
 def post_expiry(draft: Draft, block_id: str, terms: Terms, effective: int) -> None:
     """The whole funded remainder is breakage (method `remote`, ASC 606-10-55-48)."""
-    _post_breakage(draft, EXPIRE, block_id, terms, effective=effective)
+    rule = EXPIRE_SLA if terms.lapses_to else EXPIRE
+    _post_breakage(draft, rule, block_id, terms, effective=effective)
 
 
 def _post_breakage(
@@ -246,8 +279,8 @@ def _post_breakage(
     draft.begin_entry()
     draft.post(
         rule,
-        Account.CREDITS if up else Account.BREAKAGE,
-        Account.BREAKAGE if up else Account.CREDITS,
+        liability(terms) if up else lapse(terms),
+        lapse(terms) if up else liability(terms),
         abs(after - before),
         terms.currency,
         proof,

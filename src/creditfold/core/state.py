@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.facts import Kind, Recognition
+from creditfold.core.facts import Kind, Period, Recognition
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
 
@@ -42,7 +42,11 @@ class Profile(Struct, frozen=True):
 
 
 class Terms(Struct, frozen=True):
-    """What a block was granted as; it does not change."""
+    """What a block was granted as; it does not change.
+
+    `lapses_to` is the account that takes what expires of a concession; a block without one is
+    no concession that was accrued.
+    """
 
     kind: Kind
     unit: str
@@ -56,6 +60,25 @@ class Terms(Struct, frozen=True):
     priority: int | None = None
     scope: Scope | None = None
     reason: str | None = None
+    failed_period: Period | None = None
+    lapses_to: str | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether the burn order counts the block as free: by its kind, not by a concession."""
+        if self.kind is Kind.INCLUDED:
+            return not self.value
+        return self.kind is Kind.PROMOTIONAL or self.kind.compensates
+
+    @property
+    def price(self) -> int:
+        """The revenue that drawing all of it gives: a concession that is not accrued has none."""
+        return 0 if self.kind.compensates and self.lapses_to is None else self.value
+
+    @property
+    def for_sale(self) -> int:
+        """The most that invoice lines may ask for it."""
+        return 0 if self.kind.compensates else self.value
 
 
 class Block(Struct):

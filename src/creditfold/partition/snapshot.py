@@ -100,4 +100,7 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
         value_now=money(block.value),
         recognised=money(recognised),
         carrying=money(revenue.carrying(block)),
+        failed_period=None
+        if terms.failed_period is None
+        else (rfc3339(terms.failed_period.start), rfc3339(terms.failed_period.end)),
     )
