@@ -40,6 +40,26 @@ def test_the_table_shows_the_same(directory) -> None:
         assert text in result.stdout
 
 
+def test_open_holds_and_what_may_be_spent_are_shown(tmp_path) -> None:
+    directory = published(
+        tmp_path / "d",
+        event("l1", "customer.updated", {"credit_limits": {"USD": "2"}}, time=NOON),
+        event(
+            "h1",
+            "hold.placed",
+            {"hold": "H1", "unit": "USD", "quantity": "11", "expires_at": "2026-03-05T00:00:00Z"},
+            time=NOON,
+        ),
+    )
+
+    assert ({"USD": "10"}, {"USD": "1"}) == tuple(
+        show(directory, "--at", NOON)[name] for name in ("held", "spendable")
+    )
+    result = invoke("customer", "show", "ada", "--data-dir", directory, "--at", NOON)
+    for text in ("Open holds", "H1", "10 of b1", "1 USD", "may spend"):
+        assert text in result.stdout
+
+
 def test_the_past_is_as_it_was_known(directory) -> None:
     assert {"USD": "10"} == show(directory, "--at", START)["usable"]
     assert NOON == show(directory, "--at", NOON)["at"]

@@ -14,6 +14,7 @@ from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import (
     ArrearsRange,
     CustomerUpdated,
+    HoldUse,
     Malformed,
     PolicyKeys,
     RatedAmount,
@@ -35,6 +36,7 @@ def test_a_usage_is_read_whole():
         Exact(1250, 0),
         {"model": "gpt-4o", "region": "eu-west-1", "batch": False, "context": Exact(8192, 0)},
         RatedAmount("USD", Exact(125, 4)),
+        HoldUse("H1", final=True),
     ) == body(USAGE, full("usage.recorded"))
 
 
@@ -233,7 +235,7 @@ def test_the_gravest_fault_is_named_first():
         "creditfold.usage.recorded.v2",
         "x",
         event_type("ledger.outcome"),
-        event_type("hold.placed"),
+        event_type("hold.extended"),
     ],
 )
 def test_a_type_of_another_release_is_a_refusal_and_no_dead_letter(type_):

@@ -14,6 +14,7 @@ POLICY = {"version": 1, "effective_from": NOW, "author": "a", "reason": "r", "ke
 USAGE = {"meter": "calls", "quantity": "1"}
 WORTH = {"amount": "10", "currency": "USD"}
 GRANT = {"block": "new", "kind": "paid", "unit": "USD", "quantity": "10", "value": WORTH}
+HOLD = {"hold": "new", "unit": "USD", "quantity": "1", "expires_at": "2026-02-02T00:00:00Z"}
 LINE = {"line": "1", "amount": "10"}
 INVOICE = {"invoice": "new", "currency": "USD", "lines": [LINE]}
 CARD = {"rate_card": "card", "version": 1, "effective_from": NOW, "rates": []}
@@ -50,6 +51,21 @@ def issued(data: Event, *lines: Event) -> Given:
 def paid(invoice: str, amount: str) -> Given:
     """A payment."""
     return Given("invoice.paid", {"invoice": invoice, "amount": amount})
+
+
+def held(**data: Any) -> Given:
+    """A hold that differs from an acceptable one."""
+    return Given("hold.placed", HOLD | data)
+
+
+def settled(**data: Any) -> Given:
+    """A settlement that differs from an acceptable one."""
+    return Given("hold.settled", {"hold": "open", "quantity": "1", "meter": "calls"} | data)
+
+
+def limited(unit: str, limit: str) -> Given:
+    """A credit limit."""
+    return Given("customer.updated", {"credit_limits": {unit: limit}})
 
 
 def card(*rates: Event, **data: Any) -> Given:
@@ -89,6 +105,7 @@ def setting() -> Book:
         {"amount": "1", "arrears_for": [{"meter": "gb", "from": NOW, "to": NOW}]}, invoice="arrears"
     )
     book.applied("usage.recorded", USAGE, id="taken")
+    book.applied("hold.placed", HOLD | {"hold": "open"})
     book.applied("customer.created", {"currency": "EUR"}, customer="euro")
     return book
 
@@ -124,6 +141,11 @@ SINGLE: dict[Code, Given] = {
     Code.CURRENCY_DIFFERS: granted({"block": "sold", "value": WORTH | {"currency": "EUR"}}),
     Code.SOLD_ABOVE_VALUE: granted({"block": "sold", "value": WORTH | {"amount": "9"}}),
     Code.FUNDING_DISAGREES: granted({"funding": {"invoice": "plain", "line": "9"}}),
+    Code.HOLD_EXISTS: held(hold="open"),
+    Code.UNKNOWN_HOLD: settled(hold="none"),
+    Code.METER_MISSING: Given("hold.settled", {"hold": "open", "quantity": "1"}),
+    Code.HELD: held(quantity="29"),
+    Code.NOT_ENOUGH: held(quantity="30"),
     Code.INVOICE_EXISTS: issued({"invoice": "plain"}),
     Code.UNKNOWN_INVOICE: paid("none", "1"),
     Code.DUE_DATE_MISSING: issued({"recognition": "on_due"}),
@@ -136,6 +158,30 @@ SINGLE: dict[Code, Given] = {
 """One fact for each code, in the order of the codes."""
 
 OTHERS: list[tuple[Code, Given]] = [
+    (Code.INVALID_VALUE, held(meter="calls")),
+    (Code.INVALID_VALUE, Given("hold.placed", {k: v for k, v in HOLD.items() if k != "unit"})),
+    (Code.INVALID_VALUE, held(properties={"size": 1})),
+    (Code.INVALID_VALUE, settled(quantity="-1")),
+    (Code.TOO_LATE, Given("hold.placed", HOLD, {"at": "2026-01-28T00:00:00Z", "recorded": NOW})),
+    (Code.UNKNOWN_UNIT, held(unit="none")),
+    (Code.UNKNOWN_METER, settled(meter="none")),
+    (Code.UNKNOWN_UNIT, limited("none", "1")),
+    (
+        Code.UNKNOWN_UNIT,
+        Given(
+            "customer.created",
+            {"currency": "USD", "credit_limits": {"none": "1"}},
+            {"customer": "new"},
+        ),
+    ),
+    (Code.QUANTITY_NOT_POSITIVE, held(quantity="0")),
+    (Code.QUANTITY_NOT_EXACT, held(quantity="0.00000000001")),
+    (Code.QUANTITY_NOT_EXACT, settled(quantity="1.5")),
+    (Code.QUANTITY_NOT_EXACT, limited("USD", "0.00000000001")),
+    (Code.QUANTITY_OUT_OF_RANGE, limited("USD", HUGE)),
+    (Code.EMPTY_INTERVAL, held(expires_at=NOW)),
+    (Code.UNKNOWN_HOLD, Given("hold.released", {"hold": "none"})),
+    (Code.UNKNOWN_HOLD, settled(hold="none", quantity="0")),
     (Code.UNKNOWN_UNIT, used({"amount": {"unit": "none", "quantity": "1"}})),
     (Code.UNKNOWN_UNIT, card(NO_UNIT)),
     (Code.UNKNOWN_METER, card(NO_METER)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.book import Book
 from core.refusals import OTHERS, SINGLE, setting
 from properties.events import Event
 
@@ -97,6 +98,28 @@ def facts() -> list[Event]:
         "customer.created", {"currency": "JPY", "time_zone": "Asia/Tokyo"}, customer="日本"
     )
     book.applied("usage.recorded", {"meter": "calls", "quantity": "3"}, customer="日本")
+    _compensated_and_held(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
+
+
+def _compensated_and_held(book: Book) -> None:
+    """A concession that is used, lapses and is reopened; holds that end in each way."""
+    book.grant(
+        "s1",
+        "30",
+        kind="sla",
+        value={"amount": "30", "currency": "USD"},
+        priority=-1,
+        expires_at="2026-03-25T00:00:00Z",
+        failed_period={"from": "2026-02-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"},
+        at="2026-03-21T00:00:00Z",
+    )
+    for hold, quantity in (("settled", "5"), ("released", "6"), ("timed out", "7")):
+        held = {"hold": hold, "quantity": quantity, "expires_at": "2026-03-26T00:00:00Z"}
+        book.applied("hold.placed", held | {"unit": "USD"})
+    book.applied("hold.settled", {"hold": "settled", "quantity": "3", "meter": "calls"})
+    book.applied("hold.released", {"hold": "released"})
+    book.use("4", at="2026-03-25T12:00:00Z", hold={"hold": "timed out"})
+    book.use("2", at="2026-03-24T12:00:00Z", recorded="2026-03-25T12:00:00Z")

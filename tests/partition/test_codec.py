@@ -29,9 +29,9 @@ KEYS = facts.PolicyKeys(
 POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
 FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, {"é": BIG},
-                                                           {"meter:m": 1})],
+                                                           {"meter:m": 1}, {"USD": 2})],
     state.PROFILE: [state.Profile("UTC", {}),
-                    state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)})],
+                    state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5})],
     state.TERMS: [
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
@@ -44,6 +44,8 @@ FULL = {
     state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),
                                                  (BIG, state.Phase.INVOICE_DUE, "i\0")))],
     state.SEEN: [state.Seen(b"\x00\xff"), state.Seen(b"", 5)],
+    state.HOLD: [state.Hold(5, ()),
+                 state.Hold(BIG, (("b", BIG),), "USD", 7, "m", {"s": True})],
     state.INVOICE: [
         state.Invoice("USD", facts.Recognition.ON_PAYMENT, ()),
         state.Invoice("USD", facts.Recognition.ON_DUE, (

@@ -255,7 +255,7 @@ def _covered(outcome: Event, fact: Event, decimals: dict[str, int]) -> tuple[Fra
 
 
 def i25_no_draw_outside_the_interval(records: Records) -> None:
-    """What is drawn was valid at the usage's event time: effective_at <= time < expires_at."""
+    """What is drawn was valid at the usage's event time, or held for it since it was."""
     for outcome in records.applied:
         for entry in outcome.get("entries", []):
             if entry["to"] != "drawn":
@@ -263,8 +263,27 @@ def i25_no_draw_outside_the_interval(records: Records) -> None:
             terms = records.terms[outcome["customer"], entry["block"]]
             time = instant(outcome["effective_at"])
             assert instant(terms["effective_at"]) <= time, (entry, outcome)
-            if terms.get("expires_at") is not None:
+            if terms.get("expires_at") is not None and entry["from"] != "held":
                 assert time < instant(terms["expires_at"]), (entry, outcome)
+
+
+def what_is_held_is_with_the_holds(records: Records) -> None:
+    """What entries put into a hold and did not take out is what the snapshot says it has."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for outcome in records.applied:
+        for entry in outcome.get("entries", []):
+            sign = {"from": -1, "to": 1}
+            for side in ("from", "to"):
+                if entry[side] == "held":
+                    key = (outcome["customer"], entry["hold"], entry["block"])
+                    found[key] += sign[side] * Fraction(entry["quantity"])
+    stated = {
+        (customer, hold["hold"], block): Fraction(amount)
+        for customer, snapshot in records.snapshots.items()
+        for hold in snapshot["holds"]
+        for block, amount in hold["blocks"].items()
+    }
+    assert stated == {key: amount for key, amount in found.items() if amount}
 
 
 def snapshots_are_the_ledger(records: Records) -> None:
@@ -298,6 +317,7 @@ ALL = (
     i24_every_usage_is_drawn_or_overage,
     i25_no_draw_outside_the_interval,
     i29_every_proof_recomputes,
+    what_is_held_is_with_the_holds,
     snapshots_are_the_ledger,
     chain_is_unbroken,
 )

@@ -42,6 +42,7 @@ class Block:
     lapses_to: str | None = None
     issued: Fraction = Fraction(0)
     available: Fraction = Fraction(0)
+    held: Fraction = Fraction(0)
     drawn: Fraction = Fraction(0)
     expired: Fraction = Fraction(0)
     by_product: dict[str, Fraction] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Block:
 
     @property
     def dead(self) -> bool:
-        return self.issued + self.available == 0
+        return self.issued + self.available + self.held == 0
 
     @property
     def price(self) -> int:
@@ -68,16 +69,18 @@ class Block:
     def usage_revenue(self) -> int:
         return round(self.price * self.drawn / self.quantity)
 
-    def draw(self, amount: Fraction, product: str) -> None:
+    def draw(self, amount: Fraction, product: str, *, held: bool = False) -> None:
         before = self.usage_revenue()
         # Usage ahead of the log activates what it draws, and late usage reopens it.
-        if self.available:
+        if held:
+            self.held -= amount
+        elif self.available:
             self.available -= amount
         elif self.issued:
             self.issued -= amount
         else:
             self.expired -= amount
-        assert min(self.available, self.issued, self.expired) >= 0
+        assert min(self.available, self.issued, self.expired, self.held) >= 0
         self.drawn += amount
         self.by_product[product] = self.by_product.get(product, Fraction(0)) + amount
         self._split(self.usage_revenue() - before)
@@ -152,6 +155,18 @@ class Invoice:
 
 
 @dataclass
+class Hold:
+    """An open hold: what it has of blocks, and on the credit limit of a unit."""
+
+    expires_at: int
+    parts: list[tuple[str, Fraction]]
+    unit: str
+    credit: Fraction
+    meter: str | None
+    properties: dict[str, Any]
+
+
+@dataclass
 class Customer:
     """All that the model knows of one customer."""
 
@@ -163,9 +178,24 @@ class Customer:
     accrued: dict[tuple[str, str], Fraction] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
     grants_name: dict[tuple[str, str], str] = field(default_factory=dict)
+    credit_limits: dict[str, Fraction] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+
+    def give_back(self, hold: str, now: int) -> None:
+        """The hold ends; what is left of it is where its block's interval says."""
+        for name, amount in self.holds.pop(hold).parts:
+            block = self.blocks[name]
+            block.held -= amount
+            if block.expires_at is not None and block.expires_at <= now:
+                block.expired += amount
+            else:
+                block.available += amount
 
     def advance(self, now: int) -> None:
         """What is due by `now` happens; a block is where its interval says it is."""
+        for name, hold in list(self.holds.items()):
+            if hold.expires_at <= now:
+                self.give_back(name, now)
         for block in self.blocks.values():
             if block.expires_at is not None and block.expires_at <= now:
                 block.expired += block.issued + block.available
@@ -236,7 +266,8 @@ class Model:
         if time > self.now + AHEAD:
             return "rejected", "time_in_future"
         window = self.policy("late.window", time, 72 * HOUR)
-        if kind == "usage.recorded" and self.now - time > window:
+        passing = kind == "usage.recorded" or kind.startswith("hold.")
+        if passing and self.now - time > window:
             return "rejected", "too_late"
         try:
             if kind in CATALOG:
@@ -245,7 +276,7 @@ class Model:
                 self._customer_fact(CUSTOMER[kind], kind, customer, time, event)
         except Refused as refusal:
             return "rejected", refusal.args[0]
-        self.seen[key] = (content, time + window if kind == "usage.recorded" else NEVER)
+        self.seen[key] = (content, time + window if passing else NEVER)
         self.sweep(self.now)
         return "applied", None
 
@@ -253,7 +284,9 @@ class Model:
         if kind == "customer.created":
             if id_ in self.customers:
                 raise Refused("customer_exists")
-            self.customers[id_] = Customer(id_, event["data"]["currency"], time)
+            created = Customer(id_, event["data"]["currency"], time)
+            apply(self, created, event, time)
+            self.customers[id_] = created
             return
         if id_ not in self.customers:
             raise Refused("unknown_customer")

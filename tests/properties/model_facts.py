@@ -6,10 +6,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from properties import model_usage
 from properties.events import Event, instant
 from properties.model import (
     MINOR,
-    ORDER,
     Block,
     Customer,
     Invoice,
@@ -17,19 +17,8 @@ from properties.model import (
     Model,
     Over,
     Refused,
-    burn_key,
-    in_scope,
 )
-
-
-def positive(value: str, decimals: int) -> Fraction:
-    """A number above 0 that needs no more than these decimals."""
-    number = Fraction(value)
-    if number <= 0:
-        raise Refused("quantity_not_positive")
-    if (number * 10**decimals).denominator != 1:
-        raise Refused("quantity_not_exact")
-    return number
+from properties.model_usage import positive
 
 
 def minor_units(value: str | None, currency: str) -> int:
@@ -88,7 +77,11 @@ def publish_policy(model: Model, data: Event) -> None:
 
 
 def update(model: Model, customer: Customer, event: Event, time: int) -> None:
-    """Time zone and attributes change no figure."""
+    """Time zone and attributes change no figure; a limit of null is removed."""
+    for unit, limit in event["data"].get("credit_limits", {}).items():
+        if model.decimals(unit) is None:
+            raise Refused("unknown_unit")
+        customer.credit_limits[unit] = Fraction(limit or "0")
 
 
 def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
@@ -157,62 +150,6 @@ def _fund(customer: Customer, block: str, value: int, funding: Event) -> None:
                 raise Refused("sold_above_value")
             return
     raise Refused("funding_disagrees")
-
-
-def use(model: Model, customer: Customer, event: Event, time: int) -> None:  # noqa: C901  # plain beats short in a model
-    data, properties = event["data"], event["data"].get("properties", {})
-    meter = model.meters.get(data["meter"])
-    if meter is None:
-        raise Refused("unknown_meter")
-    exponent, product = meter.get("exponent", 0), meter["product"]
-    quantity = positive(data["quantity"], exponent)
-    costs = model.costs(customer.id, data["meter"], quantity, properties, time)
-    if "amount" in data:
-        unit = data["amount"]["unit"]
-        if model.decimals(unit) is None:
-            raise Refused("unknown_unit")
-        costs[unit] = positive(data["amount"]["quantity"], model.decimals(unit))
-    order = model.policy("draw.order", time, ORDER)
-    asked, rest = "", Fraction(0)
-    for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
-        if not (
-            block.covers(time)
-            and block.left
-            and block.unit in costs
-            and in_scope(block.scope, product, data["meter"], properties)
-        ):
-            continue
-        if not asked:
-            rest = costs[block.unit]
-        elif asked != block.unit:
-            owed = model.to_step(costs[block.unit] * rest / costs[asked], block.unit)
-            if owed == 0:
-                continue
-            rest = owed
-        asked = block.unit
-        part = min(rest, block.left)
-        if part:
-            block.draw(part, product)
-        rest -= part
-        if rest == 0:
-            break
-    if asked and rest == 0:
-        return
-    share = rest / costs[asked] if asked else Fraction(1)
-    who = (event["source"], event["id"], time)
-    currency = customer.currency
-    if currency not in costs:
-        uncovered = Fraction(round(quantity * share * 10**exponent), 10**exponent)
-        unpriced = f"meter:{data['meter']}"
-        customer.overage.append(Over(who, data["meter"], time, unpriced, uncovered, 0))
-        return
-    amount = rest if asked == currency else model.to_step(costs[currency] * share, currency)
-    key = (currency, data["meter"])
-    before = customer.accrued.get(key, Fraction(0))
-    customer.accrued[key] = before + amount
-    scale = 10 ** MINOR[currency]
-    posted = round((before + amount) * scale) - round(before * scale)
-    customer.overage.append(Over(who, data["meter"], time, currency, amount, posted))
 
 
 # Invoices
@@ -339,7 +276,10 @@ CUSTOMER: dict[str, Callable[[Model, Customer, Event, int], None]] = {
     "customer.created": update,
     "customer.updated": update,
     "credit.granted": grant,
-    "usage.recorded": use,
+    "hold.placed": model_usage.place,
+    "hold.settled": model_usage.settle,
+    "hold.released": model_usage.release,
+    "usage.recorded": model_usage.use,
     "invoice.issued": issue,
     "invoice.paid": pay,
 }

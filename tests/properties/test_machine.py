@@ -35,6 +35,8 @@ from properties.world import (
     UNITS,
     amounts,
     catalog,
+    hold_uses,
+    holds,
     kinds,
     pauses,
     policy_keys,
@@ -104,6 +106,11 @@ class FoldAgainstModel(RuleBasedStateMachine):
             self._compare_blocks(customer.blocks, snapshot["blocks"])
             assert customer.usable() == numbers(snapshot["usable"]), name
             assert customer.owing() == numbers(snapshot["overage"]), name
+            assert customer.holds.keys() == {hold["hold"] for hold in snapshot["holds"]}, name
+            for told in snapshot["holds"]:
+                hold = customer.holds[told["hold"]]
+                assert dict(hold.parts) == numbers(told["blocks"]), (name, told)
+                assert hold.credit == Fraction(told.get("on_credit", "0")), (name, told)
             booked = {(c, a): n for (who, c, a), n in books.items() if who == name}
             assert accounts(customer) == booked, name
 
@@ -111,7 +118,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         assert expected.keys() == {block["block"] for block in stated}
         for block in stated:
             mine = expected[block["block"]]
-            for place in ("issued", "available", "drawn", "expired", "quantity"):
+            for place in ("issued", "available", "held", "drawn", "expired", "quantity"):
                 assert getattr(mine, place) == Fraction(block[place]), (place, block)
 
     # What may happen
@@ -125,6 +132,8 @@ class FoldAgainstModel(RuleBasedStateMachine):
 
     def _create(self, name: str) -> None:
         data = {"currency": CUSTOMERS[name], "time_zone": "UTC"}
+        if name == "ada":
+            data["credit_limits"] = {"USD": "20", "credits": "5"}
         self._send(self._new("customer.created", name, data))
 
     @rule(pause=pauses)
@@ -182,12 +191,47 @@ class FoldAgainstModel(RuleBasedStateMachine):
         name=WHO,
         usage=usages,
         ago=st.sampled_from([0, 0, 0, -MINUTE * 4, -MINUTE * 6, HOUR, 2 * DAY, 3 * DAY, 4 * DAY]),
+        hold=st.none() | hold_uses,
     )
-    def use(self, name: str, usage: Event, ago: int) -> None:
+    def use(self, name: str, usage: Event, ago: int, hold: Event | None) -> None:
         usage = copy.deepcopy(usage)
+        if hold is not None:
+            usage["hold"] = hold
         if usage.get("amount", {}).get("unit") == "money":
             usage["amount"]["unit"] = CUSTOMERS[name]
         self._send(self._new("usage.recorded", name, usage, self.now - ago))
+
+    @rule(
+        name=WHO,
+        hold=holds,
+        of=st.sampled_from(["api.calls", "llm.tokens", "misc.events", *UNITS]),
+        quantity=quantities,
+        life=st.sampled_from([0, MINUTE, HOUR, 2 * DAY]),
+        ago=st.sampled_from([0, 0, HOUR]),
+    )
+    def hold(self, name: str, hold: str, of: str, quantity: str, life: int, ago: int) -> None:
+        data: Event = {"hold": hold, "quantity": quantity, "expires_at": text(self.now + life)}
+        if of in UNITS:
+            data["unit"] = CUSTOMERS[name] if of == "money" else of
+        else:
+            data["meter"] = of
+        self._send(self._new("hold.placed", name, data, self.now - ago))
+
+    @rule(
+        name=WHO,
+        hold=holds,
+        quantity=st.just("0") | quantities,
+        meter=st.sampled_from([None, "api.calls", "llm.tokens"]),
+    )
+    def settle(self, name: str, hold: str, quantity: str, meter: str | None) -> None:
+        data = {"hold": hold, "quantity": quantity}
+        if meter is not None:
+            data["meter"] = meter
+        self._send(self._new("hold.settled", name, data))
+
+    @rule(name=WHO, hold=holds)
+    def release(self, name: str, hold: str) -> None:
+        self._send(self._new("hold.released", name, {"hold": hold}))
 
     @rule(
         name=WHO,

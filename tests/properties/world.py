@@ -53,6 +53,8 @@ def catalog() -> list[tuple[str, Event]]:
 
 pauses = st.sampled_from([0, SECOND, MINUTE, HOUR, DAY, 3 * DAY, 5 * DAY])
 kinds = st.sampled_from(["paid", "paid", "promotional", "goodwill", "sla", "included", "buffer"])
+holds = st.sampled_from(["h0", "h1", "h2"])
+hold_uses = st.fixed_dictionaries({"hold": holds}, optional={"final": st.booleans()})
 quantities = st.sampled_from(["1", "3", "7", "50", "100", "1000", "10000"])
 amounts = st.sampled_from(["0", "1", "3", "7.01", "9.99", "10", "33.33", "100"])
 

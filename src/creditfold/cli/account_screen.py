@@ -63,13 +63,28 @@ def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
 
 
 def _balances(out: Console, view: dict[str, Any]) -> None:
-    units = dict.fromkeys((*view["usable"], *view["overage"]))
+    units = dict.fromkeys((*view["usable"], *view["overage"], *view["credit_limits"]))
     if not units:
         out.print("  no credit was granted yet, and nothing was used")
         return
-    rows = [(unit, view["usable"].get(unit, "0"), view["overage"].get(unit, "0")) for unit in units]
-    columns = ("unit", "usable", "overage, not billed")
-    out.print(screen.table(columns, rows, right=columns[1:]))
+    columns = {"usable": "usable", "held": "held", "overage": "overage, not billed"}
+    if view["credit_limits"]:
+        columns |= {"credit_limits": "credit limit", "spendable": "may spend"}
+    rows = [(unit, *(view[column].get(unit, "0") for column in columns)) for unit in units]
+    titles = tuple(columns.values())
+    out.print(screen.table(("unit", *titles), rows, right=titles))
+    if view["holds"]:
+        screen.heading(out, "Open holds")
+        rows = [
+            (
+                hold["hold"],
+                ", ".join(f"{amount} of {block}" for block, amount in hold["blocks"].items()),
+                f"{hold['on_credit']} {hold['unit']}" if "unit" in hold else "",
+                hold["expires_at"][:16].replace("T", " "),
+            )
+            for hold in view["holds"]
+        ]
+        out.print(screen.table(("hold", "has", "on credit limit", "until"), rows))
 
 
 def blocks(out: Console, found: list[dict[str, Any]]) -> None:

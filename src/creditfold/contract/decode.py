@@ -8,7 +8,7 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from creditfold.contract import catalog_inputs as catalog
-from creditfold.contract import inputs
+from creditfold.contract import hold_inputs, inputs
 from creditfold.contract.envelope import Envelope
 from creditfold.contract.exact_json import dump
 from creditfold.contract.predicates import TAG
@@ -24,6 +24,9 @@ Input: TypeAlias = (
     | inputs.CustomerCreated
     | inputs.CustomerUpdated
     | inputs.CreditGranted
+    | hold_inputs.HoldPlaced
+    | hold_inputs.HoldSettled
+    | hold_inputs.HoldReleased
     | catalog.UnitDeclared
     | catalog.MeterDeclared
     | catalog.RateCardPublished
@@ -39,6 +42,9 @@ INPUTS: dict[str, type[Input]] = {
     event_type("customer.created"): inputs.CustomerCreated,
     event_type("customer.updated"): inputs.CustomerUpdated,
     event_type("credit.granted"): inputs.CreditGranted,
+    event_type("hold.placed"): hold_inputs.HoldPlaced,
+    event_type("hold.settled"): hold_inputs.HoldSettled,
+    event_type("hold.released"): hold_inputs.HoldReleased,
     event_type("unit.declared"): catalog.UnitDeclared,
     event_type("meter.declared"): catalog.MeterDeclared,
     event_type("rate_card.published"): catalog.RateCardPublished,

@@ -27,6 +27,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "context": 8192,
             },
             "amount": {"unit": "USD", "quantity": "0.0125"},
+            "hold": {"hold": "H1", "final": True},
         },
         {"meter": "llm.output_tokens", "quantity": 1250},
     ),
@@ -70,11 +71,16 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "currency": "USD",
             "time_zone": "Europe/Zurich",
             "attributes": {"segment": "enterprise", "seats": 250, "discount": 0.1, "beta": True},
+            "credit_limits": {"USD": "100"},
         },
         {"currency": "USD"},
     ),
     "customer.updated": (
-        {"time_zone": "America/New_York", "attributes": {"seats": 300, "beta": None}},
+        {
+            "time_zone": "America/New_York",
+            "attributes": {"seats": 300, "beta": None},
+            "credit_limits": {"USD": None, "credits": 50},
+        },
         {"attributes": {"seats": 300}},
     ),
     "credit.granted": (
@@ -96,6 +102,26 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"block": "B2", "kind": "promotional", "unit": "USD", "quantity": 5},
     ),
+    "hold.placed": (
+        {
+            "hold": "H1",
+            "meter": "llm.output_tokens",
+            "properties": {"model": "gpt-4o"},
+            "quantity": "2000",
+            "expires_at": "2026-11-22T12:10:00Z",
+        },
+        {"hold": "H2", "unit": "USD", "quantity": 5, "expires_at": "2026-11-22T12:10:00Z"},
+    ),
+    "hold.settled": (
+        {
+            "hold": "H1",
+            "quantity": "1250",
+            "meter": "llm.output_tokens",
+            "properties": {"model": "gpt-4o-mini"},
+        },
+        {"hold": "H1", "quantity": 0},
+    ),
+    "hold.released": ({"hold": "H1"}, {"hold": "H1"}),
     "unit.declared": (
         {
             "unit": "tokens",

@@ -234,4 +234,16 @@ _SNAPSHOT = outputs.Snapshot(
     ),
     usable={"credits": "975"},
     overage={"USD": "0.002", "meter:llm.input_tokens": "12"},
+    held={"credits": "20"},
+    holds=(
+        outputs.OpenHold(
+            hold="H1",
+            expires_at="2026-11-22T12:10:00Z",
+            blocks={"B1": "20"},
+            unit="USD",
+            on_credit="0.5",
+        ),
+    ),
+    credit_limits={"USD": "100"},
+    spendable={"USD": "99.498", "credits": "975"},
 )

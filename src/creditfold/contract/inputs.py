@@ -39,6 +39,15 @@ class RatedAmountData(Data):
     quantity: Quantity = Field(description="The price, in that unit.")
 
 
+class HoldUseData(Data):
+    """The hold that usage was announced with."""
+
+    model_config = ConfigDict(title="HoldUse")
+
+    hold: Name = Field(description="The hold's id. Usage of one that has ended is taken too.")
+    final: bool = Field(False, description="true: it was the last; the rest is released.")
+
+
 class UsageRecorded(Data):
     """A quantity of a meter was used, at the event's time."""
 
@@ -52,15 +61,17 @@ class UsageRecorded(Data):
     amount: RatedAmountData | None = Field(
         None, description="The price, where the product has rated the usage itself."
     )
+    hold: HoldUseData | None = Field(None, description="The hold whose credit goes first.")
 
     def body(self) -> facts.UsageRecorded:
         """As the fold reads it."""
-        amount = self.amount
+        amount, hold = self.amount, self.hold
         return facts.UsageRecorded(
             self.meter,
             self.quantity,
             self.properties or {},
             None if amount is None else facts.RatedAmount(amount.unit, amount.quantity),
+            None if hold is None else facts.HoldUse(hold.hold, hold.final),
         )
 
 
@@ -72,10 +83,15 @@ class CustomerCreated(Data):
     attributes: dict[Name, PropertyValue] | None = Field(
         None, max_length=PROPERTIES_MAX, description="What is known about the customer."
     )
+    credit_limits: dict[Name, Amount] | None = Field(
+        None, max_length=PROPERTIES_MAX, description="How much may be held beyond credit, by unit."
+    )
 
     def body(self) -> facts.CustomerCreated:
         """As the fold reads it."""
-        return facts.CustomerCreated(self.currency, self.time_zone, self.attributes or {})
+        return facts.CustomerCreated(
+            self.currency, self.time_zone, self.attributes or {}, self.credit_limits or {}
+        )
 
 
 class CustomerUpdated(Data):
@@ -85,10 +101,15 @@ class CustomerUpdated(Data):
     attributes: dict[Name, PropertyValue | None] | None = Field(
         None, max_length=PROPERTIES_MAX, description="New values by name; null removes one."
     )
+    credit_limits: dict[Name, Amount | None] | None = Field(
+        None, max_length=PROPERTIES_MAX, description="New limits by unit; null removes one."
+    )
 
     def body(self) -> facts.CustomerUpdated:
         """As the fold reads it."""
-        return facts.CustomerUpdated(self.time_zone, self.attributes or {})
+        return facts.CustomerUpdated(
+            self.time_zone, self.attributes or {}, self.credit_limits or {}
+        )
 
 
 class MoneyData(Data):

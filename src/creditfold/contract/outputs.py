@@ -56,6 +56,7 @@ class Entry(Output):
     usage: str | None = Field(None, description="The usage that drew it.")
     rate: Decimal | None = Field(None, description="The price of one of the meter in the unit.")
     owed: Owed | None = Field(None, description="Where another unit had paid a part: how much.")
+    hold: str | None = Field(None, description="The hold that has, had or used it.")
     value: Decimal | None = Field(
         None, description="What of the block's value left with it, in the value's currency."
     )
@@ -253,6 +254,18 @@ class BlockBalance(Output):
     )
 
 
+class OpenHold(Output):
+    """What an open hold has set aside."""
+
+    hold: str = Field(description="The hold's id.")
+    expires_at: Instant = Field(description="When it ends by itself.")
+    blocks: dict[str, Decimal] = Field(
+        description="What it has of each block, in the block's unit."
+    )
+    unit: str | None = Field(None, description="The unit on whose credit limit it stands, if any.")
+    on_credit: Decimal | None = Field(None, description="How much of that is on the credit limit.")
+
+
 class Snapshot(Output):
     """All that a customer has, at an instant."""
 
@@ -261,6 +274,16 @@ class Snapshot(Output):
     usable: dict[str, Decimal] = Field(description="What may be drawn, by unit.")
     overage: dict[str, Decimal] = Field(
         description="Overage not invoiced, by unit of its price, else by meter:<meter>."
+    )
+    held: dict[str, Decimal] = Field({}, description="What holds have of the blocks, by unit.")
+    holds: tuple[OpenHold, ...] = Field((), description="All open holds.")
+    credit_limits: dict[str, Decimal] = Field(
+        {}, description="How much may be held beyond credit, by unit."
+    )
+    spendable: dict[str, Decimal] = Field(
+        {},
+        description="What a new hold could have at most, by unit: usable, and of the credit limit "
+        "what neither open overage nor another hold has.",
     )
 
 

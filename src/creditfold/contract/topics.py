@@ -63,6 +63,7 @@ COMMANDS = Topic(
     Direction.INPUT,
     (
         *_types("customer.created", "customer.updated", "credit.granted"),
+        *_types("hold.placed", "hold.settled", "hold.released"),
         *sorted(CATALOG_TYPES),
     ),
     rank=0,

@@ -195,9 +195,9 @@ def expire(draft: Draft, block_id: str) -> None:
     terms = _terms(draft, block_id)
     assert terms.expires_at is not None
     draft.unschedule(Phase.EXPIRY, block_id)
-    draft.move(
-        block_id, terms, Place.AVAILABLE, Place.EXPIRED, draft.edit_block(block_id).available
-    )
+    left = draft.edit_block(block_id).available
+    if left:  # all of it may be held, and stays usable for that
+        draft.move(block_id, terms, Place.AVAILABLE, Place.EXPIRED, left)
     # What ends at an instant belongs to the period that ends there.
     revenue.post_expiry(draft, block_id, terms, terms.expires_at - 1)
 

@@ -12,6 +12,9 @@ from creditfold.core.facts import (
     CreditGranted,
     CustomerCreated,
     CustomerUpdated,
+    HoldPlaced,
+    HoldReleased,
+    HoldSettled,
     InvoiceIssued,
     InvoicePaid,
     Malformed,
@@ -23,8 +26,18 @@ from creditfold.core.facts import (
 )
 
 CustomerBody: TypeAlias = (
-    CustomerCreated | CustomerUpdated | CreditGranted | UsageRecorded | InvoiceIssued | InvoicePaid
+    CustomerCreated
+    | CustomerUpdated
+    | CreditGranted
+    | UsageRecorded
+    | HoldPlaced
+    | HoldSettled
+    | HoldReleased
+    | InvoiceIssued
+    | InvoicePaid
 )
+PassingBody: TypeAlias = UsageRecorded | HoldPlaced | HoldSettled | HoldReleased
+"""What there is so much of that its ids are remembered for the late window only."""
 CatalogBody: TypeAlias = (
     UnitDeclared | MeterDeclared | RateCardPublished | PolicyPublished | ClockHeld | ClockReleased
 )

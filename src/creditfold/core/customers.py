@@ -2,31 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
+from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import CustomerCreated, CustomerUpdated
-from creditfold.core.rejections import Code, Rejection
+from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
+
+_V = TypeVar("_V")
 
 
 def create(draft: Draft, body: CustomerCreated) -> Rejection | None:
     """Open the account; its currency never changes."""
+    limits = _limits(draft, body.credit_limits)
+    refusal = limits if isinstance(limits, Rejection) else None
     if body.currency not in MINOR_EXPONENT:
-        return Rejection(Code.UNKNOWN_CURRENCY, f"{body.currency} is not a currency of ISO 4217")
+        detail = f"{body.currency} is not a currency of ISO 4217"
+        refusal = highest([refusal, Rejection(Code.UNKNOWN_CURRENCY, detail)])
+    if refusal is not None or isinstance(limits, Rejection):
+        return refusal
     draft.put(ACCOUNT, "", Account(body.currency, draft.time))
-    draft.put(PROFILE, "", Profile(body.time_zone, body.attributes))
+    draft.put(PROFILE, "", Profile(body.time_zone, body.attributes, _given(limits)))
     return None
 
 
-def update(draft: Draft, body: CustomerUpdated) -> None:
-    """Change what is given; an attribute of None is removed."""
+def update(draft: Draft, body: CustomerUpdated) -> Rejection | None:
+    """Change what is given; an attribute or credit limit of None is removed."""
+    limits = _limits(draft, body.credit_limits)
+    if isinstance(limits, Rejection):
+        return limits
     profile: Profile = draft.get(PROFILE)
-    attributes = {**profile.attributes, **body.attributes}
     draft.put(
         PROFILE,
         "",
         Profile(
             body.time_zone or profile.time_zone,
-            {name: value for name, value in attributes.items() if value is not None},
+            _given({**profile.attributes, **body.attributes}),
+            _given({**profile.credit_limits, **limits}),
         ),
     )
+    return None
+
+
+def _limits(draft: Draft, wire: Mapping[str, Exact | None]) -> dict[str, int | None] | Rejection:
+    """Credit limits in steps of their units, or the gravest fault of them."""
+    faults: list[Rejection] = []
+    found: dict[str, int | None] = {}
+    for unit, quantity in wire.items():
+        exponent = draft.catalog.exponent(unit)
+        if exponent is None:
+            detail = f"credit_limits names unit {unit}: publish unit.declared first"
+            faults.append(Rejection(Code.UNKNOWN_UNIT, detail))
+            continue
+        amount = None if quantity is None else quantity.scaled(exponent)
+        if quantity is not None and amount is None:
+            detail = f"the limit is {quantity} {unit}, which has {exponent} decimals: round it"
+            faults.append(Rejection(Code.QUANTITY_NOT_EXACT, detail))
+        elif amount is not None and amount > INT64_MAX:
+            detail = f"the limit is {quantity} {unit}: the largest is {Exact(INT64_MAX, exponent)}"
+            faults.append(Rejection(Code.QUANTITY_OUT_OF_RANGE, detail))
+        found[unit] = amount
+    return highest(faults) or found
+
+
+def _given(values: Mapping[str, _V | None]) -> dict[str, _V]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -64,6 +64,8 @@ class Draft:
         self.outcome = outcome
         self.time = time
         self.now = now
+        self.expired_by = time - 1 if by_clock else now
+        """What expires up to this instant has been folded; a hold that ends goes before it."""
         self.entries: list[Entry] = []
         self.overage: list[Overage] = []
         self.postings: list[Posting] = []
@@ -148,6 +150,7 @@ class Draft:
         usage: Usage | None = None,
         rate: str | None = None,
         owed: Owed | None = None,
+        hold: str | None = None,
         value: int | None = None,
     ) -> None:
         """Enter a transfer of `amount` ledger steps of a block between two of its places.
@@ -179,6 +182,7 @@ class Draft:
                 usage=usage.id if usage else None,
                 rate=rate,
                 owed=owed,
+                hold=hold,
                 value=None if value is None else decimal(value, MINOR_EXPONENT[terms.currency]),
             )
         )

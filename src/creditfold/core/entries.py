@@ -58,6 +58,7 @@ class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
     usage: str | None = None
     rate: str | None = None
     owed: Owed | None = None
+    hold: str | None = None
     value: str | None = None
 
 

@@ -73,13 +73,15 @@ class CustomerCreated(Struct, frozen=True):
     currency: str
     time_zone: str
     attributes: dict[str, Value]
+    credit_limits: dict[str, Exact] = {}
 
 
 class CustomerUpdated(Struct, frozen=True):
-    """What changes of a customer; absent is unchanged, an attribute of None is removed."""
+    """What changes of a customer; absent is unchanged, an attribute or limit of None is removed."""
 
     time_zone: str | None
     attributes: dict[str, Value | None]
+    credit_limits: dict[str, Exact | None] = {}
 
 
 class Money(Struct, frozen=True):
@@ -127,6 +129,13 @@ class RatedAmount(Struct, frozen=True):
     quantity: Exact
 
 
+class HoldUse(Struct, frozen=True):
+    """The hold that usage was announced with; `final` releases the rest of it."""
+
+    hold: str
+    final: bool = False
+
+
 class UsageRecorded(Struct, frozen=True):
     """A quantity of a meter was used."""
 
@@ -134,6 +143,33 @@ class UsageRecorded(Struct, frozen=True):
     quantity: Exact
     properties: dict[str, Value] = {}
     amount: RatedAmount | None = None
+    hold: HoldUse | None = None
+
+
+class HoldPlaced(Struct, frozen=True):
+    """Set aside a quantity of a meter, or where it names none, an amount of `unit`."""
+
+    hold: str
+    quantity: Exact
+    expires_at: int
+    unit: str = ""
+    meter: str | None = None
+    properties: dict[str, Value] = {}
+
+
+class HoldSettled(Struct, frozen=True):
+    """What was used of a hold: it ends. Meter and properties are the hold's unless given."""
+
+    hold: str
+    quantity: Exact
+    meter: str | None = None
+    properties: dict[str, Value] | None = None
+
+
+class HoldReleased(Struct, frozen=True):
+    """A hold is given back."""
+
+    hold: str
 
 
 class Sale(Struct, frozen=True):

@@ -6,8 +6,8 @@ from typing import Any, assert_never
 
 from msgspec import Struct
 
-from creditfold.core import blocks, customers, invoices, usage
-from creditfold.core.bodies import CatalogBody, CustomerBody, Fact
+from creditfold.core import blocks, customers, holds, invoices, usage
+from creditfold.core.bodies import CatalogBody, CustomerBody, Fact, PassingBody
 from creditfold.core.catalog import Catalog
 from creditfold.core.draft import Draft
 from creditfold.core.entries import (
@@ -26,6 +26,9 @@ from creditfold.core.facts import (
     CreditGranted,
     CustomerCreated,
     CustomerUpdated,
+    HoldPlaced,
+    HoldReleased,
+    HoldSettled,
     InvoiceIssued,
     InvoicePaid,
     Malformed,
@@ -133,7 +136,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     assert isinstance(body, CustomerBody)
     draft = Draft(state, catalog, fact.customer, outcome, fact.time, fact.recorded_at)
     until = None
-    if isinstance(body, UsageRecorded):
+    if isinstance(body, PassingBody):
         until = fact.time + draft.policy.late_window
         if until < fact.recorded_at:
             return _refused(
@@ -141,7 +144,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
                 outcome,
                 Rejection(
                     Code.TOO_LATE,
-                    f"time is {rfc3339(fact.time)}, and usage was taken until {rfc3339(until)}",
+                    f"time is {rfc3339(fact.time)}, and it was taken until {rfc3339(until)}",
                 ),
             )
     account: Account | None = draft.get(ACCOUNT)
@@ -179,6 +182,12 @@ def _apply(draft: Draft, body: CustomerBody, fact: Fact) -> Rejection | None:
             return usage.record(draft, body, fact.id)
         case CreditGranted():
             return blocks.grant(draft, body)
+        case HoldPlaced():
+            return holds.place(draft, body)
+        case HoldSettled():
+            return usage.settle(draft, body, fact.id)
+        case HoldReleased():
+            return holds.release(draft, body)
         case InvoiceIssued():
             return invoices.issue(draft, body)
         case InvoicePaid():
@@ -186,8 +195,7 @@ def _apply(draft: Draft, body: CustomerBody, fact: Fact) -> Rejection | None:
         case CustomerCreated():
             return customers.create(draft, body)
         case CustomerUpdated():
-            customers.update(draft, body)
-            return None
+            return customers.update(draft, body)
         case _:
             assert_never(body)
 
@@ -209,6 +217,8 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     draft = Draft(state, catalog, customer, outcome, instant, now, by_clock=True)
     draft.unschedule(phase, subject)
     match phase:
+        case Phase.HOLD_END:
+            holds.end(draft, subject)
         case Phase.EXPIRY:
             blocks.expire(draft, subject)
         case Phase.ACTIVATION:

@@ -46,6 +46,12 @@ class Code(StrEnum):
     CURRENCY_DIFFERS = "currency_differs"
     SOLD_ABOVE_VALUE = "sold_above_value"
     FUNDING_DISAGREES = "funding_disagrees"
+    # Holds.
+    HOLD_EXISTS = "hold_exists"
+    UNKNOWN_HOLD = "unknown_hold"
+    METER_MISSING = "meter_missing"
+    HELD = "held"
+    NOT_ENOUGH = "not_enough"
     # Invoices.
     INVOICE_EXISTS = "invoice_exists"
     UNKNOWN_INVOICE = "unknown_invoice"

@@ -21,7 +21,8 @@ class Account(Struct):
     """The head of a customer: what nearly every fact touches, and nothing else.
 
     `usable` is per unit in ledger steps. `overage` is what is neither repaid nor invoiced, in
-    steps of the unit of its price, or of `meter:<meter>` where it has none.
+    steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
+    holds have set aside on the credit limit.
     `next_due` is the earliest instant in the agenda.
     """
 
@@ -32,13 +33,18 @@ class Account(Struct):
     next_due: int | None = None
     usable: dict[str, int] = {}
     overage: dict[str, int] = {}
+    on_credit: dict[str, int] = {}
 
 
 class Profile(Struct, frozen=True):
-    """What people said about a customer and no draw-down reads."""
+    """What people said about a customer and no draw from a block reads.
+
+    `credit_limits` is per unit in ledger steps.
+    """
 
     time_zone: str
     attributes: dict[str, Value]
+    credit_limits: dict[str, int] = {}
 
 
 class Terms(Struct, frozen=True):
@@ -113,6 +119,11 @@ class Block(Struct):
         return self.issued + self.available + self.held
 
     @property
+    def spent(self) -> bool:
+        """Whether nothing is left that any usage or hold could still have."""
+        return not (self.remaining or self.expired)
+
+    @property
     def units(self) -> int:
         """Units that `worth` is spread over: all but those that left with their share of it."""
         return self.remaining + self.drawn + self.expired
@@ -139,13 +150,14 @@ class Wallet(Struct):
 class Phase(IntEnum):
     """The order of what falls due at one instant. The numbers leave room, and are stored."""
 
+    HOLD_END = 5
     EXPIRY = 20
     ACTIVATION = 40
     INVOICE_DUE = 60
 
 
 Item: TypeAlias = tuple[int, Phase, str]
-"""(instant, phase, block or invoice)."""
+"""(instant, phase, what it is about)."""
 
 
 class Agenda(Struct):
@@ -184,6 +196,20 @@ class BilledLine(Struct, frozen=True):
     def gross(self) -> int:
         """With tax."""
         return self.amount + self.tax
+
+
+class Hold(Struct, frozen=True):
+    """What an open hold has: amounts of blocks in burn order, and `credit` on the limit of `unit`.
+
+    `meter` and `properties` say what it is for, where it was placed for a meter.
+    """
+
+    expires_at: int
+    parts: tuple[tuple[str, int], ...]
+    unit: str = ""
+    credit: int = 0
+    meter: str | None = None
+    properties: dict[str, Value] = {}
 
 
 class Invoice(Struct, frozen=True):
@@ -252,6 +278,7 @@ BLOCK = "block"
 WALLET = "wallet"
 AGENDA = "agenda"
 SEEN = "seen"
+HOLD = "hold"
 INVOICE = "invoice"
 FUNDING = "funding"
 ACCRUAL = "accrual"

@@ -2,159 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from msgspec import Struct
-
-from creditfold.core import revenue
-from creditfold.core.blocks import exhaust, steps
-from creditfold.core.catalog import Price
+from creditfold.core import holds, revenue
+from creditfold.core.blocks import exhaust
+from creditfold.core.demand import Demand, Rest, burn_order, metered
 from creditfold.core.draft import Draft, Usage
-from creditfold.core.entries import Notice, Overage, Owed, Place
-from creditfold.core.exact import INT64_MAX, decimal, half_even
-from creditfold.core.facts import MeterDeclared, RatedAmount, UsageRecorded
-from creditfold.core.order import sort_key
-from creditfold.core.rejections import Code, Rejection, highest
-from creditfold.core.state import OVERAGE, WALLET, OpenOverage, Terms, Wallet
+from creditfold.core.entries import Notice, Overage, Place
+from creditfold.core.exact import decimal, half_even
+from creditfold.core.facts import HoldReleased, HoldSettled, HoldUse, UsageRecorded
+from creditfold.core.rejections import Code, Rejection
+from creditfold.core.state import HOLD, OVERAGE, Hold, OpenOverage, Terms
 from creditfold.core.times import rfc3339
 
 
-class Rest(Struct):
-    """What of a usage is still to be paid, in the unit of the block asked last.
-
-    After unit A paid a part, unit B owes HE(cost_B * rest_A / cost_A); `owed` shows both.
-    """
-
-    price: Price
-    amount: int
-    owed: Owed | None = None
-
-    def in_unit(self, price: Price) -> int:
-        """The rest in another unit: the one place where a usage's cost is rounded."""
-        return half_even(price.amount * self.amount, self.price.amount)
-
-    def move_to(self, price: Price) -> None:
-        """Restate the rest in another unit."""
-        amount = self.in_unit(price)
-        self.owed = Owed(
-            cost=decimal(price.amount, price.exponent),
-            quantity=decimal(amount, price.exponent),
-            from_unit=self.price.unit,
-            from_cost=decimal(self.price.amount, self.price.exponent),
-            from_rest=decimal(self.amount, self.price.exponent),
-        )
-        self.price, self.amount = price, amount
-
-
 def record(draft: Draft, body: UsageRecorded, usage_id: str) -> Rejection | None:
-    """Draw the usage from the blocks that are valid at its event time."""
-    meter = draft.catalog.meters.get(body.meter)
+    """Draw the usage from its hold, then from the blocks that are valid at its event time.
+
+    Usage has happened: where its hold is not open, or has too little, it is drawn all the same.
+    """
+    demand = metered(draft, body.meter, body.quantity, body.properties, body.amount)
+    if isinstance(demand, Rejection):
+        return demand
+    assert demand.meter is not None
+    usage = Usage(usage_id, demand.meter.meter, demand.meter.product)
+    hold: Hold | None = None if body.hold is None else draft.get(HOLD, body.hold.hold)
+    if body.hold is not None and hold is not None:
+        holds.draw(draft, body.hold.hold, hold, demand, usage)
+    _draw(draft, demand, usage)
+    if not demand.paid:
+        over = _overage(draft, demand)
+        if body.hold is not None:
+            holds.give_up_credit(draft, body.hold.hold, *over)
+    if body.hold is not None and hold is not None and body.hold.final:
+        holds.end(draft, body.hold.hold)
+    return None
+
+
+def settle(draft: Draft, body: HoldSettled, usage_id: str) -> Rejection | None:
+    """The usage that a hold was for: less, as much or more; the hold ends with it."""
+    hold: Hold | None = draft.get(HOLD, body.hold)
+    meter = body.meter or (None if hold is None else hold.meter)
+    properties = body.properties
+    if properties is None:
+        properties = {} if hold is None else hold.properties
+    if body.quantity.coefficient == 0:
+        return holds.release(draft, HoldReleased(body.hold))
+    if meter is not None:
+        read = metered(draft, meter, body.quantity, properties)
+        if isinstance(read, Rejection):
+            return read
+    if hold is None:
+        return holds.unknown(body.hold)
     if meter is None:
         return Rejection(
-            Code.UNKNOWN_METER, f"meter {body.meter} was not declared: publish meter.declared first"
+            Code.METER_MISSING,
+            f"hold {body.hold} was placed in a unit: say which meter the usage is of",
         )
-    quantity = steps(body.quantity, meter.exponent, "quantity")
-    rated = None if body.amount is None else _rated(draft, body.amount)
-    if isinstance(quantity, Rejection) or isinstance(rated, Rejection):
-        return highest(each for each in (rated, quantity) if isinstance(each, Rejection))
-    prices = draft.catalog.prices(draft.customer, meter, quantity, body.properties, draft.time)
-    if rated is not None:
-        prices[rated.unit] = rated
-    refusal = _too_much(draft, meter, quantity, prices)
-    if refusal is not None:
-        return refusal
-    usage = Usage(usage_id, meter.meter, meter.product)
-    rest = _draw(draft, body, usage, prices) if prices else None
-    if rest is None or rest.amount:
-        _overage(draft, meter, quantity, prices, rest)
-    return None
+    final = HoldUse(body.hold, final=True)
+    return record(draft, UsageRecorded(meter, body.quantity, properties, hold=final), usage_id)
 
 
-def _too_much(
-    draft: Draft, meter: MeterDeclared, quantity: int, prices: Mapping[str, Price]
-) -> Rejection | None:
-    """Why a cost, or the overage that it might be added to, is beyond one amount."""
-    overage = draft.edit_account().overage
-    unpriced = Price(f"meter:{meter.meter}", meter.exponent, quantity, None)
-    for price in (unpriced, *prices.values()):
-        if price.amount > INT64_MAX - overage.get(price.unit, 0):
-            return Rejection(
-                Code.QUANTITY_OUT_OF_RANGE,
-                f"this usage is {decimal(price.amount, price.exponent)} {price.unit}, which with "
-                "what is open already is more than one amount can hold: split it, or bill",
-            )
-    return None
-
-
-def _rated(draft: Draft, amount: RatedAmount) -> Price | Rejection:
-    exponent = draft.catalog.exponent(amount.unit)
-    if exponent is None:
-        return Rejection(
-            Code.UNKNOWN_UNIT, f"amount is in unit {amount.unit}, which was not declared"
-        )
-    cost = steps(amount.quantity, exponent, "amount")
-    return cost if isinstance(cost, Rejection) else Price(amount.unit, exponent, cost, None)
-
-
-def _draw(
-    draft: Draft, body: UsageRecorded, usage: Usage, prices: Mapping[str, Price]
-) -> Rest | None:
-    """Draw from the blocks in order; the rest, or None where no block could be asked."""
-    rest: Rest | None = None
+def _draw(draft: Draft, demand: Demand, usage: Usage) -> None:
+    """Draw from the blocks in order."""
     exhausted: set[str] = set()
-    for block_id in _burn_order(draft):
+    for block_id in burn_order(draft):
+        if demand.paid:
+            break
         terms = draft.terms(block_id)
         assert terms is not None
-        if not _covers(terms, body, usage, prices, draft.time):
-            continue
-        if rest is None:
-            rest = Rest(prices[terms.unit], prices[terms.unit].amount)
-        elif rest.price.unit != terms.unit:
-            if not rest.in_unit(prices[terms.unit]):
-                continue  # too small a rest for this unit: it stays owed in the other
-            rest.move_to(prices[terms.unit])
-        if _draw_block(draft, block_id, terms, usage, rest):
+        if demand.covered_by(terms) and _draw_block(draft, block_id, terms, usage, demand):
             exhausted.add(block_id)
-        if not rest.amount:
-            break
     if exhausted:
         exhaust(draft, exhausted)
-    return rest
 
 
-def _burn_order(draft: Draft) -> Sequence[str]:
-    wallet: Wallet | None = draft.get(WALLET)
-    if wallet is None:
-        return ()
-    current = draft.catalog.policy(draft.now)[0].draw_order
-    if wallet.order == current == draft.policy.draw_order:
-        return wallet.blocks
-
-    def ordered(order: tuple[str, ...]) -> tuple[str, ...]:
-        def key(block: str) -> tuple[object, ...]:
-            terms = draft.terms(block)
-            assert terms is not None
-            return sort_key(order, block, terms)
-
-        return tuple(sorted(wallet.blocks, key=key))
-
-    if wallet.order != current:
-        draft.put(WALLET, "", Wallet(current, ordered(current)))
-    return ordered(draft.policy.draw_order)
-
-
-def _covers(
-    terms: Terms, body: UsageRecorded, usage: Usage, prices: Mapping[str, Price], time: int
-) -> bool:
-    """Valid at the event time, priced in the block's unit, and inside its scope."""
-    if time < terms.effective_at or (terms.expires_at is not None and time >= terms.expires_at):
-        return False
-    if terms.unit not in prices:
-        return False
-    return terms.scope is None or terms.scope.matches(usage.product, usage.meter, body.properties)
-
-
-def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, rest: Rest) -> bool:
+def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand: Demand) -> bool:
     """Pay what the block can of the rest; whether nothing is left in it that usage could draw.
 
     Usage may come ahead of the log's clock by minutes, or behind it within the window: of a
@@ -162,6 +83,10 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, rest: R
     """
     block = draft.edit_block(block_id)
     left = block.available + block.issued + block.expired
+    if not left or not demand.ask(terms.unit):
+        return block.spent
+    rest = demand.rest
+    assert rest is not None
     part = min(rest.amount, left)
     if part:
         asleep = Place.ISSUED if block.issued else Place.EXPIRED if block.expired else None
@@ -178,27 +103,25 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, rest: R
             rate=rest.price.rate,
             owed=rest.owed,
         )
-        rest.amount -= part
-        rest.owed = None
+        demand.pay(part)
         reopened = asleep is Place.EXPIRED
         revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=reopened)
-    return part == left
+    return block.spent
 
 
-def _overage(
-    draft: Draft,
-    meter: MeterDeclared,
-    quantity: int,
-    prices: Mapping[str, Price],
-    rest: Rest | None,
-) -> None:
-    """Enter what no block covered: priced in the customer's currency, or without a price."""
+def _overage(draft: Draft, demand: Demand) -> tuple[str, int]:
+    """Enter what no block covered: priced in the customer's currency, or without a price.
+
+    Its unit and amount.
+    """
     account = draft.edit_account()
-    price = prices.get(account.currency)
+    meter, rest = demand.meter, demand.rest
+    assert meter is not None
+    price = demand.prices.get(account.currency)
     id_ = f"{draft.outcome}.o1"
-    uncovered = quantity
+    uncovered = demand.quantity
     if rest is not None:
-        uncovered = half_even(quantity * rest.amount, rest.price.amount)
+        uncovered = half_even(uncovered * rest.amount, rest.price.amount)
     shown = decimal(uncovered, meter.exponent)
     if price is None:
         unit, amount, posted = f"meter:{meter.meter}", uncovered, 0
@@ -239,3 +162,4 @@ def _overage(
         draft.put(
             OVERAGE, id_, OpenOverage(meter.meter, meter.product, draft.time, unit, amount, posted)
         )
+    return unit, amount

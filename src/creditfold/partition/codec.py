@@ -17,6 +17,7 @@ _TYPES: Final[dict[str, Any]] = {
     state.WALLET: state.Wallet,
     state.AGENDA: state.Agenda,
     state.SEEN: state.Seen,
+    state.HOLD: state.Hold,
     state.INVOICE: state.Invoice,
     state.FUNDING: state.Funding,
     state.ACCRUAL: state.Accrual,

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from creditfold.contract.outputs import BlockBalance, Snapshot
+from creditfold.contract.outputs import BlockBalance, OpenHold, Snapshot
 from creditfold.core import revenue
 from creditfold.core.catalog import Catalog
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
 from creditfold.core.fold import fold_due
-from creditfold.core.state import ACCOUNT, BLOCK, TERMS, Account, Block, Key, State, Terms
+from creditfold.core.holds import spendable
+from creditfold.core.state import (
+    ACCOUNT,
+    BLOCK,
+    HOLD,
+    PROFILE,
+    TERMS,
+    Account,
+    Block,
+    Hold,
+    Key,
+    Profile,
+    State,
+    Terms,
+)
 from creditfold.core.times import rfc3339
 
 
@@ -32,11 +47,37 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         assert exponent is not None
         return decimal(amount, exponent)
 
+    def texts(amounts: Mapping[str, int]) -> dict[str, str]:
+        return {unit: text(unit, amount) for unit, amount in sorted(amounts.items())}
+
+    profile: Profile = state.get((customer, PROFILE, ""))
+    blocks = tuple(_blocks(state, customer))
+    units = {block.block: block.unit for block in blocks}
+    holds = list(state.scan(customer, HOLD))
+    held: Counter[str] = Counter()
+    for block_id, amount in (part for _, hold in holds for part in hold.parts):
+        held[units[block_id]] += amount
     return Snapshot(
         at=rfc3339(at),
-        blocks=tuple(_blocks(state, customer)),
-        usable={unit: text(unit, amount) for unit, amount in sorted(account.usable.items())},
-        overage={unit: text(unit, amount) for unit, amount in sorted(account.overage.items())},
+        blocks=blocks,
+        usable=texts(account.usable),
+        overage=texts(account.overage),
+        held=texts(held),
+        holds=tuple(_hold(id_, hold, units, text) for id_, hold in holds),
+        credit_limits=texts(profile.credit_limits),
+        spendable=texts(spendable(account, profile)),
+    )
+
+
+def _hold(
+    id_: str, hold: Hold, units: Mapping[str, str], text: Callable[[str, int], str]
+) -> OpenHold:
+    return OpenHold(
+        hold=id_,
+        expires_at=rfc3339(hold.expires_at),
+        blocks={block_id: text(units[block_id], amount) for block_id, amount in hold.parts},
+        unit=hold.unit if hold.credit else None,
+        on_credit=text(hold.unit, hold.credit) if hold.credit else None,
     )
 
 

@@ -1,0 +1,199 @@
+"""The naive model: what usage pays from, and what is held for it before."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from properties.events import Event, instant
+from properties.model import (
+    MINOR,
+    ORDER,
+    Block,
+    Customer,
+    Hold,
+    Model,
+    Over,
+    Refused,
+    burn_key,
+    in_scope,
+)
+
+
+def positive(value: str, decimals: int) -> Fraction:
+    """A number above 0 that needs no more than these decimals."""
+    number = Fraction(value)
+    if number <= 0:
+        raise Refused("quantity_not_positive")
+    if (number * 10**decimals).denominator != 1:
+        raise Refused("quantity_not_exact")
+    return number
+
+
+class Bill:
+    """A cost in several units, paid in the unit of the block that is asked last."""
+
+    def __init__(self, model: Model, costs: dict[str, Fraction]) -> None:
+        self.model, self.costs = model, costs
+        self.asked, self.rest = "", Fraction(0)
+
+    @property
+    def paid(self) -> bool:
+        return bool(self.asked) and self.rest == 0
+
+    def owed(self, unit: str) -> Fraction:
+        if self.asked in ("", unit):
+            return self.rest if self.asked else self.costs[unit]
+        return self.model.to_step(self.costs[unit] * self.rest / self.costs[self.asked], unit)
+
+    def take(self, unit: str, left: Fraction) -> Fraction:
+        """What a block of this unit pays; a rest that rounds to nothing in it stays as it is."""
+        owed = self.owed(unit)
+        if owed == 0 and self.asked not in ("", unit):
+            return Fraction(0)
+        self.asked, part = unit, min(owed, left)
+        self.rest = owed - part
+        return part
+
+
+def use(model: Model, customer: Customer, event: Event, time: int) -> None:  # noqa: C901  # plain beats short in a model
+    data, properties = event["data"], event["data"].get("properties", {})
+    meter = model.meters.get(data["meter"])
+    if meter is None:
+        raise Refused("unknown_meter")
+    exponent, product = meter.get("exponent", 0), meter["product"]
+    quantity = positive(data["quantity"], exponent)
+    costs = model.costs(customer.id, data["meter"], quantity, properties, time)
+    if "amount" in data:
+        unit = data["amount"]["unit"]
+        if model.decimals(unit) is None:
+            raise Refused("unknown_unit")
+        costs[unit] = positive(data["amount"]["quantity"], model.decimals(unit))
+    bill = Bill(model, costs)
+    named = data.get("hold", {})
+    hold = customer.holds.get(named.get("hold"))
+    kept = []
+    for name, amount in hold.parts if hold else []:
+        block, part = customer.blocks[name], Fraction(0)
+        scoped = in_scope(block.scope, product, data["meter"], properties)
+        if block.effective_at <= time and block.unit in costs and scoped and not bill.paid:
+            part = bill.take(block.unit, amount)
+        if part:
+            block.draw(part, product, held=True)
+        kept.append((name, amount - part))
+    if hold:
+        hold.parts = [(name, amount) for name, amount in kept if amount]
+    order = model.policy("draw.order", time, ORDER)
+    for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
+        scoped = in_scope(block.scope, product, data["meter"], properties)
+        if bill.paid or not (block.covers(time) and block.left and block.unit in costs and scoped):
+            continue
+        part = bill.take(block.unit, block.left)
+        if part:
+            block.draw(part, product)
+    if not bill.paid:
+        unit, amount = _overage(model, customer, event, time, bill, quantity)
+        if hold and hold.unit == unit:
+            hold.credit -= min(hold.credit, amount)
+    if hold and named.get("final"):
+        customer.give_back(named["hold"], model.now)
+
+
+def _overage(
+    model: Model, customer: Customer, event: Event, time: int, bill: Bill, quantity: Fraction
+) -> tuple[str, Fraction]:
+    """Enter what no block paid; its unit and amount."""
+    data, costs, asked, rest = event["data"], bill.costs, bill.asked, bill.rest
+    exponent = model.meters[data["meter"]].get("exponent", 0)
+    share = rest / costs[asked] if asked else Fraction(1)
+    who = (event["source"], event["id"], time)
+    currency = customer.currency
+    if currency not in costs:
+        uncovered = Fraction(round(quantity * share * 10**exponent), 10**exponent)
+        unpriced = f"meter:{data['meter']}"
+        customer.overage.append(Over(who, data["meter"], time, unpriced, uncovered, 0))
+        return unpriced, uncovered
+    amount = rest if asked == currency else model.to_step(costs[currency] * share, currency)
+    key = (currency, data["meter"])
+    before = customer.accrued.get(key, Fraction(0))
+    customer.accrued[key] = before + amount
+    scale = 10 ** MINOR[currency]
+    posted = round((before + amount) * scale) - round(before * scale)
+    customer.overage.append(Over(who, data["meter"], time, currency, amount, posted))
+    return currency, amount
+
+
+# Holds
+
+
+def place(model: Model, customer: Customer, event: Event, time: int) -> None:  # noqa: C901  # plain beats short in a model
+    data, properties = event["data"], event["data"].get("properties", {})
+    if "meter" in data:
+        meter = model.meters.get(data["meter"])
+        if meter is None:
+            raise Refused("unknown_meter")
+        quantity = positive(data["quantity"], meter.get("exponent", 0))
+        costs = model.costs(customer.id, data["meter"], quantity, properties, time)
+    else:
+        meter = None
+        if model.decimals(data["unit"]) is None:
+            raise Refused("unknown_unit")
+        costs = {data["unit"]: positive(data["quantity"], model.decimals(data["unit"]))}
+    ends = instant(data["expires_at"])
+    if ends <= time:
+        raise Refused("empty_interval")
+    if data["hold"] in customer.holds:
+        raise Refused("hold_exists")
+    order = model.policy("draw.order", time, ORDER)
+
+    def fits(block: Block) -> bool:
+        if not block.covers(time) or block.unit not in costs:
+            return False
+        if meter is None:
+            return not block.scope
+        return in_scope(block.scope, meter["product"], data["meter"], properties)
+
+    def attempt(*, alone: bool) -> tuple[list[tuple[str, Fraction]], str, Fraction] | None:
+        bill, parts = Bill(model, costs), []
+        for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
+            left = block.available + (block.held if alone else 0)
+            if not bill.paid and left and fits(block) and (part := bill.take(block.unit, left)):
+                parts.append((block.id, part))
+        if bill.paid:
+            return parts, "", Fraction(0)
+        for unit in sorted(costs, key=lambda unit: (unit != customer.currency, unit)):
+            taken = customer.owing().get(unit, Fraction(0))
+            if not alone:
+                taken += sum(hold.credit for hold in customer.holds.values() if hold.unit == unit)
+            rest = bill.owed(unit) if bill.asked != "" else costs[unit]
+            if rest <= customer.credit_limits.get(unit, Fraction(0)) - taken:
+                return parts, unit, rest
+        return None
+
+    found = attempt(alone=False)
+    if found is None:
+        raise Refused("not_enough" if attempt(alone=True) is None else "held")
+    for name, part in found[0]:
+        customer.blocks[name].available -= part
+        customer.blocks[name].held += part
+    customer.holds[data["hold"]] = Hold(ends, *found, data.get("meter"), properties)
+
+
+def settle(model: Model, customer: Customer, event: Event, time: int) -> None:
+    data = event["data"]
+    hold = customer.holds.get(data["hold"])
+    if Fraction(data["quantity"]) == 0:
+        release(model, customer, event, time)
+        return
+    usage: Any = {"quantity": data["quantity"], "hold": {"hold": data["hold"], "final": True}}
+    usage["meter"] = data.get("meter", hold.meter if hold else None)
+    usage["properties"] = data.get("properties", hold.properties if hold else {})
+    if hold is None or usage["meter"] is None:
+        raise Refused("meter_missing" if hold else "unknown_hold")
+    use(model, customer, event | {"data": usage}, time)
+
+
+def release(model: Model, customer: Customer, event: Event, _time: int) -> None:
+    if event["data"]["hold"] not in customer.holds:
+        raise Refused("unknown_hold")
+    customer.give_back(event["data"]["hold"], model.now)
