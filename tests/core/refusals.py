@@ -68,6 +68,17 @@ def limited(unit: str, limit: str) -> Given:
     return Given("customer.updated", {"credit_limits": {unit: limit}})
 
 
+def changed(kind: str, block: str, **data: Any) -> Given:
+    """A change of a block after its grant."""
+    reason = {} if kind == "credit.expiry_changed" else {"reason": "r"}
+    return Given(kind, {"block": block} | reason | data)
+
+
+def refunded(invoice: str, amount: str) -> Given:
+    """Cash that went back."""
+    return Given("payment.refunded", {"invoice": invoice, "amount": amount})
+
+
 def card(*rates: Event, **data: Any) -> Given:
     """A rate card with rates that differ from an acceptable one."""
     rows = [RATE | rate for rate in rates]
@@ -104,6 +115,10 @@ def setting() -> Book:
     book.invoice(
         {"amount": "1", "arrears_for": [{"meter": "gb", "from": NOW, "to": NOW}]}, invoice="arrears"
     )
+    book.grant("ended", "1", effective_at="2026-01-01T00:00:00Z", expires_at=NOW)
+    book.grant(
+        "lasting", "1", effective_at="2026-01-01T00:00:00Z", expires_at="2026-03-01T00:00:00Z"
+    )
     book.applied("usage.recorded", USAGE, id="taken")
     book.applied("hold.placed", HOLD | {"hold": "open"})
     book.applied("customer.created", {"currency": "EUR"}, customer="euro")
@@ -132,6 +147,7 @@ SINGLE: dict[Code, Given] = {
     Code.UNKNOWN_CURRENCY: issued({"currency": "XAU"}),
     Code.RATE_NOT_EXACT: card(INEXACT),
     Code.WINDOW_IN_PAST: policy(),
+    Code.UNKNOWN_BLOCK: changed("credit.voided", "none"),
     Code.QUANTITY_NOT_POSITIVE: used({"quantity": "0"}),
     Code.QUANTITY_NOT_EXACT: used({"quantity": "1.5"}),
     Code.QUANTITY_OUT_OF_RANGE: granted({"quantity": HUGE}),
@@ -141,11 +157,18 @@ SINGLE: dict[Code, Given] = {
     Code.CURRENCY_DIFFERS: granted({"block": "sold", "value": WORTH | {"currency": "EUR"}}),
     Code.SOLD_ABOVE_VALUE: granted({"block": "sold", "value": WORTH | {"amount": "9"}}),
     Code.FUNDING_DISAGREES: granted({"funding": {"invoice": "plain", "line": "9"}}),
+    Code.BLOCK_EXPIRED: changed(
+        "credit.expiry_changed", "ended", expires_at="2026-03-01T00:00:00Z"
+    ),
+    Code.EXPIRY_IN_PAST: changed("credit.expiry_changed", "lasting", expires_at=NOW),
+    Code.ABOVE_UNUSED: changed("credit.voided", "known", quantity="10.01"),
+    Code.FORFEITURE_NOT_ALLOWED: changed("credit.voided", "early"),
+    Code.NOT_PAID: changed("credit.refunded", "known"),
     Code.HOLD_EXISTS: held(hold="open"),
     Code.UNKNOWN_HOLD: settled(hold="none"),
     Code.METER_MISSING: Given("hold.settled", {"hold": "open", "quantity": "1"}),
-    Code.HELD: held(quantity="29"),
-    Code.NOT_ENOUGH: held(quantity="30"),
+    Code.HELD: held(quantity="30"),
+    Code.NOT_ENOUGH: held(quantity="31"),
     Code.INVOICE_EXISTS: issued({"invoice": "plain"}),
     Code.UNKNOWN_INVOICE: paid("none", "1"),
     Code.DUE_DATE_MISSING: issued({"recognition": "on_due"}),
@@ -158,6 +181,26 @@ SINGLE: dict[Code, Given] = {
 """One fact for each code, in the order of the codes."""
 
 OTHERS: list[tuple[Code, Given]] = [
+    (Code.UNKNOWN_BLOCK, changed("credit.adjusted", "none", quantity="1")),
+    (Code.UNKNOWN_BLOCK, changed("credit.refunded", "none")),
+    (Code.UNKNOWN_BLOCK, changed("credit.expiry_changed", "none", expires_at=NOW)),
+    (Code.UNKNOWN_BLOCK, changed("credit.voided", "sold")),
+    (Code.QUANTITY_NOT_POSITIVE, changed("credit.voided", "known", quantity="-1")),
+    (Code.QUANTITY_NOT_POSITIVE, changed("credit.adjusted", "known", quantity="0")),
+    (Code.QUANTITY_NOT_POSITIVE, refunded("plain", "0")),
+    (Code.QUANTITY_NOT_EXACT, changed("credit.refunded", "known", quantity="0.00000000001")),
+    (Code.QUANTITY_NOT_EXACT, refunded("plain", "0.001")),
+    (Code.QUANTITY_OUT_OF_RANGE, changed("credit.adjusted", "known", quantity="922337203")),
+    (
+        Code.EMPTY_INTERVAL,
+        changed("credit.expiry_changed", "lasting", expires_at="2026-01-01T00:00:00Z"),
+    ),
+    (Code.BLOCK_EXPIRED, changed("credit.adjusted", "ended", quantity="1")),
+    (Code.ABOVE_UNUSED, changed("credit.voided", "ended")),
+    (Code.ABOVE_UNUSED, changed("credit.adjusted", "known", quantity="-11")),
+    (Code.FORFEITURE_NOT_ALLOWED, changed("credit.adjusted", "known", quantity="-1")),
+    (Code.UNKNOWN_INVOICE, refunded("none", "1")),
+    (Code.NOT_PAID, refunded("plain", "1")),
     (Code.INVALID_VALUE, held(meter="calls")),
     (Code.INVALID_VALUE, Given("hold.placed", {k: v for k, v in HOLD.items() if k != "unit"})),
     (Code.INVALID_VALUE, held(properties={"size": 1})),

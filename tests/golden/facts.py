@@ -85,9 +85,10 @@ def facts() -> list[Event]:
         value={"amount": "7", "currency": "USD"},
         at="2026-03-14T00:00:00Z",
     )
+    _changes(book)
     book.published(
         "policy.published",
-        POLICY | {"version": 3, "keys": {"draw.order": ["smaller_first"], "late.window": "P1D"}},
+        POLICY | {"version": 4, "keys": {"draw.order": ["smaller_first"], "late.window": "P1D"}},
     )
     book.grant("e2", "4", at="2026-03-20T00:03:00Z", **FREE)
     book.grant("e3", "4", at="2026-03-20T01:00:00Z", effective_at="2026-03-20T02:00:00Z")
@@ -123,3 +124,23 @@ def _compensated_and_held(book: Book) -> None:
     book.applied("hold.released", {"hold": "released"})
     book.use("4", at="2026-03-25T12:00:00Z", hold={"hold": "timed out"})
     book.use("2", at="2026-03-24T12:00:00Z", recorded="2026-03-25T12:00:00Z")
+
+
+def _changes(book: Book) -> None:
+    """What happens to credit after its grant."""
+    why = {"reason": "golden"}
+    book.grant("v1", "9", value={"amount": "10", "currency": "USD"}, at="2026-03-15T00:00:00Z")
+    book.invoice({"amount": "10", "tax": "1", "sells": [{"block": "v1"}]}, invoice="g5")
+    book.pay("11", invoice="g5")
+    book.use("12")
+    book.applied("credit.adjusted", {"block": "v1", "quantity": "3"} | why)
+    book.applied("credit.adjusted", {"block": "v1", "quantity": "-1"} | why)
+    book.applied("credit.expiry_changed", {"block": "v1", "expires_at": "2026-03-31T00:00:00Z"})
+    book.applied("credit.refunded", {"block": "v1", "quantity": "1"} | why)
+    book.applied("payment.refunded", {"invoice": "g5", "amount": "11"})
+    book.grant("v2", "9", effective_at="2026-03-16T00:00:00Z", expires_at="2026-03-18T00:00:00Z")
+    book.applied("credit.voided", {"block": "v2", "quantity": "2"} | why)
+    keys = {"keys": {"revoke.forfeit": "allow"}, "effective_from": "2026-03-15T00:00:00Z"}
+    book.published("policy.published", POLICY | {"version": 3} | keys)
+    book.invoice({"amount": "9", "sells": [{"block": "v2"}]}, invoice="g6")
+    book.applied("credit.voided", {"block": "v2"} | why, "2026-03-17T00:00:00Z")

@@ -27,6 +27,11 @@ RULES = {
     "R-SLA-GRANT",
     "R-DRAW-SLA",
     "R-EXPIRE-SLA",
+    "R-ADJUST",
+    "R-FORFEIT",
+    "R-REFUND",
+    "R-CONCEDE",
+    "R-REFUND-PAID",
 }
 
 
@@ -72,6 +77,11 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         ("held", "expired"),
         ("available", "expired"),
         ("expired", "available"),
+        ("origin", "available"),
+        ("available", "origin"),
+        ("issued", "voided"),
+        ("available", "voided"),
+        ("available", "refunded"),
     } == places
 
 

@@ -38,7 +38,8 @@ FULL = {
                     facts.Period(0, BIG), "4910"),
     ],
     state.BLOCK: [state.Block(), state.Block(
-        *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14
+        *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14,
+        lines=(("i", "1"),)
     )],
     state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
     state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),
@@ -49,8 +50,9 @@ FULL = {
     state.INVOICE: [
         state.Invoice("USD", facts.Recognition.ON_PAYMENT, ()),
         state.Invoice("USD", facts.Recognition.ON_DUE, (
-            state.BilledLine("1", 1, 2), state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True),
-        )),
+            state.BilledLine("1", 1, 2),
+            state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True, 6, 7),
+        ), 8),
     ],
     state.FUNDING: [state.Funding("b")],
     state.ACCRUAL: [state.Accrual(str(2**70), 2)],

@@ -11,32 +11,16 @@ from collections import Counter
 from properties.model import MINOR, Block, Customer, Invoice
 
 
-def funded(customer: Customer, block: str) -> int:
-    """What of the lines that sell the block is booked; a line's blocks are funded in order.
-
-    A concession that is accrued is there from its grant on.
-    """
-    known = customer.blocks.get(block)
-    total = known.value if known is not None and known.lapses_to is not None else 0
-    for invoice in customer.invoices.values():
-        for line in invoice.lines:
-            rest = line.booked_net()
-            for name, amount in line.sells:
-                part = min(rest, amount)
-                rest -= part
-                total += part if name == block else 0
-    return total
-
-
 def breakage(customer: Customer, block: Block) -> int:
-    """Once nothing can be used any more, what was paid and not used is earned."""
-    return max(0, funded(customer, block.id) - block.usage_revenue()) if block.dead else 0
+    """What was paid and usage can no longer earn, is earned."""
+    earnable = block.usage_revenue() if block.dead else block.worth
+    return max(0, customer.funded(block.id) - earnable)
 
 
 def accounts(customer: Customer) -> dict[tuple[str, str], int]:
     """Debits less credits by (currency, account), zeros left out."""
     books: Counter[tuple[str, str]] = Counter()
-    sold = {b for i in customer.invoices.values() for line in i.lines for b, _ in line.sells}
+    sold = {b for i in customer.invoices.values() for line in i.lines for b, _ in line.asked}
     for name in sold | set(customer.blocks):
         _block(books, customer, name)
     for (currency, _meter), amount in customer.accrued.items():
@@ -53,7 +37,7 @@ def accounts(customer: Customer) -> dict[tuple[str, str], int]:
 
 
 def _block(books: Counter[tuple[str, str]], customer: Customer, name: str) -> None:
-    cash_or_claim = funded(customer, name)
+    cash_or_claim = customer.funded(name)
     block = customer.blocks.get(name)
     if block is None:
         currency, used, broken = _currency_of_sale(customer, name), 0, 0
@@ -75,17 +59,21 @@ def _currency_of_sale(customer: Customer, block: str) -> str:
         invoice.currency
         for invoice in customer.invoices.values()
         for line in invoice.lines
-        if block in [name for name, _ in line.sells]
+        if block in [name for name, _ in line.asked]
     )
 
 
 def _invoice(books: Counter[tuple[str, str]], invoice: Invoice) -> None:
+    books[invoice.currency, "1000"] += invoice.payable
+    books[invoice.currency, "2110"] -= invoice.payable
     for line in invoice.lines:
         books[invoice.currency, "1000"] += line.paid
         books[invoice.currency, "1100"] += line.booked - line.paid
-        books[invoice.currency, "2200"] -= line.booked_tax()
+        books[invoice.currency, "2200"] -= line.taxed
+        books[invoice.currency, "4920"] += line.conceded
+        earned = line.booked_net() + line.conceded
         if line.arrears:
             books[invoice.currency, "1150"] -= line.billed
-            books[invoice.currency, "4010"] -= line.booked_net() - line.billed
+            books[invoice.currency, "4010"] -= earned - line.billed
         elif not line.sells:
-            books[invoice.currency, "4030"] -= line.booked_net()
+            books[invoice.currency, "4030"] -= earned

@@ -7,6 +7,8 @@ kept at all: `books.py` works them out from blocks, overage and invoices wheneve
 from __future__ import annotations
 
 import copy
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -45,6 +47,10 @@ class Block:
     held: Fraction = Fraction(0)
     drawn: Fraction = Fraction(0)
     expired: Fraction = Fraction(0)
+    voided: Fraction = Fraction(0)
+    refunded: Fraction = Fraction(0)
+    granted: Fraction = Fraction(0)
+    released: int = 0
     by_product: dict[str, Fraction] = field(default_factory=dict)
     posted: dict[str, int] = field(default_factory=dict)
 
@@ -57,6 +63,19 @@ class Block:
         return self.issued + self.available + self.expired
 
     @property
+    def unused(self) -> Fraction:
+        return self.issued + self.available
+
+    @property
+    def units(self) -> Fraction:
+        """All but the units that left with their share of the value."""
+        return self.quantity - self.voided - self.refunded
+
+    @property
+    def worth(self) -> int:
+        return self.price - self.released
+
+    @property
     def dead(self) -> bool:
         return self.issued + self.available + self.held == 0
 
@@ -67,7 +86,22 @@ class Block:
         return 0 if given and self.lapses_to is None else self.value
 
     def usage_revenue(self) -> int:
-        return round(self.price * self.drawn / self.quantity)
+        return round(self.worth * self.drawn / self.units) if self.drawn else 0
+
+    def share(self, amount: Fraction) -> int:
+        """What so many unused units are worth."""
+        if not amount:
+            return 0
+        return round(self.worth * (self.drawn + amount) / self.units) - self.usage_revenue()
+
+    def leave(self, amount: Fraction, value: int) -> None:
+        """Unused units are gone from here, with their value; the caller says where they are."""
+        if self.issued:
+            self.issued -= amount
+        else:
+            self.available -= amount
+        assert min(self.issued, self.available) >= 0
+        self.released += value
 
     def draw(self, amount: Fraction, product: str, *, held: bool = False) -> None:
         before = self.usage_revenue()
@@ -88,7 +122,7 @@ class Block:
     def _split(self, minor: int) -> None:
         """Largest remainder on what each product is owed in all and has not had."""
         owed = {
-            product: self.price * units / self.quantity - self.posted.get(product, 0)
+            product: self.worth * units / self.units - self.posted.get(product, 0)
             for product, units in self.by_product.items()
         }
 
@@ -132,16 +166,37 @@ class Line:
     billed: int = 0
     booked: int = 0
     paid: int = 0
+    taxed: int = 0
+    conceded: int = 0
+    sold_at: int = 0
+    asked: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def gross(self) -> int:
         return self.amount + self.tax
 
-    def booked_tax(self) -> int:
-        return round(Fraction(self.tax * self.booked, self.gross)) if self.gross else 0
+    def book(self, booked: int) -> None:
+        """So much of the gross is unconditional; its tax by running total, never taken back."""
+        self.booked = booked
+        if self.gross:
+            self.taxed = max(self.taxed, round(Fraction(self.tax * booked, self.gross)))
 
     def booked_net(self) -> int:
-        return self.booked - self.booked_tax()
+        return self.booked - self.taxed
+
+    def paid_for(self, block: str) -> int:
+        """What is paid for the block: the line's blocks are paid in order, tax apart."""
+        tax = round(Fraction(self.taxed * self.paid, self.booked)) if self.booked else 0
+        return self.reach(block, self.paid - tax)
+
+    def reach(self, block: str, net: int) -> int:
+        """How much of the block the first so many minor units pay; what is conceded counts."""
+        rest, found = net + self.conceded, 0
+        for name, amount in self.sells:
+            part = min(rest, amount)
+            rest -= part
+            found += part if name == block else 0
+        return found
 
 
 @dataclass
@@ -152,6 +207,7 @@ class Invoice:
     recognition: str
     due_at: int | None
     lines: list[Line]
+    payable: int = 0
 
 
 @dataclass
@@ -178,6 +234,7 @@ class Customer:
     accrued: dict[tuple[str, str], Fraction] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
     grants_name: dict[tuple[str, str], str] = field(default_factory=dict)
+    sales: Iterator[int] = field(default_factory=itertools.count)
     credit_limits: dict[str, Fraction] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
 
@@ -206,14 +263,24 @@ class Customer:
         for invoice in self.invoices.values():
             if invoice.recognition == "on_due" and invoice.due_at <= now:
                 for line in invoice.lines:
-                    line.booked = line.gross
+                    line.book(line.gross)
+
+    def funded(self, block: str) -> int:
+        """What of the lines that sell it is booked; an accrued concession is from its grant on."""
+        known = self.blocks.get(block)
+        accrued = known.value if known is not None and known.lapses_to is not None else 0
+        return accrued + sum(
+            line.reach(block, line.booked_net())
+            for invoice in self.invoices.values()
+            for line in invoice.lines
+        )
 
     def sold(self, block: str) -> int:
         return sum(
             amount
             for invoice in self.invoices.values()
             for line in invoice.lines
-            for name, amount in line.sells
+            for name, amount in line.asked
             if name == block
         )
 
@@ -250,7 +317,7 @@ class Model:
             customer.advance(self.now)
 
     def feed(self, event: Event) -> tuple[str, str | None]:
-        from properties.model_facts import CATALOG, CUSTOMER
+        from properties.model_changes import CATALOG, CUSTOMER
 
         self.sweep(instant(event.get("recordedtime", event["time"])))
         kind = event["type"].removeprefix("creditfold.").removesuffix(".v1")
@@ -389,10 +456,10 @@ def burn_key(order: list[str], block: Block) -> tuple[Any, ...]:
         "paid_before_free": free,
         "effective_at": block.effective_at,
         "granted_at": block.granted_at,
-        "larger_first": -block.quantity,
-        "smaller_first": block.quantity,
+        "larger_first": -block.granted,
+        "smaller_first": block.granted,
         "scoped_first": not block.scope,
-        "lower_cost_first": sold / block.quantity,
+        "lower_cost_first": sold / block.granted,
         "id": block.id.encode(),
     }
     return (block.kind == "buffer", *(keys[key] for key in order), keys["id"])

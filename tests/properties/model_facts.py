@@ -113,6 +113,7 @@ def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
         data.get("scope", {}),
         _lapses_to(model, data, time),
         issued=quantity,
+        granted=quantity,
     )
     value = 0 if data["kind"] in ("goodwill", "sla") else value  # nobody buys a concession
     if customer.sold(data["block"]) > value:
@@ -143,9 +144,15 @@ def _fund(customer: Customer, block: str, value: int, funding: Event) -> None:
         return
     for line in customer.invoices[funding["invoice"]].lines:
         if line.line == funding["line"]:
-            if line.arrears or (line.sells and all(name != block for name, _ in line.sells)):
+            if (
+                line.arrears
+                or line.conceded
+                or (line.sells and all(name != block for name, _ in line.sells))
+            ):
                 raise Refused("funding_disagrees")
-            line.sells = line.sells or [(block, line.amount)]
+            if not line.sells:
+                line.asked = line.sells = [(block, line.amount)]
+                line.sold_at = next(customer.sales)
             if customer.sold(block) > value:
                 raise Refused("sold_above_value")
             return
@@ -178,6 +185,8 @@ def issue(model: Model, customer: Customer, event: Event, time: int) -> None:
         faults.append("due_date_missing")
     asked: dict[str, int] = {}
     for line in invoice.lines:
+        line.asked = line.sells
+        line.sold_at = next(customer.sales)
         for block, amount in line.sells:
             asked[block] = asked.get(block, 0) + amount
     for block, amount in asked.items():
@@ -193,7 +202,7 @@ def issue(model: Model, customer: Customer, event: Event, time: int) -> None:
             line.arrears = True
             line.billed = _bill(customer, wire["arrears_for"])
         if line.arrears or recognition == "on_issue":
-            line.booked = line.gross
+            line.book(line.gross)
 
 
 def _read_lines(customer: Customer, data: Event, invoice: Invoice) -> list[str]:
@@ -262,7 +271,8 @@ def pay(_model: Model, customer: Customer, event: Event, _time: int) -> None:
     for line in invoice.lines:
         part = min(rest, line.gross - line.paid)
         line.paid += part
-        line.booked = max(line.booked, line.paid)
+        if line.paid > line.booked:
+            line.book(line.paid)
         rest -= part
 
 

@@ -57,8 +57,8 @@ def booking(lines: list[Event], proof: Event) -> None:
 def tax(lines: list[Event], proof: Event) -> None:
     """The tax share by running total over the gross."""
     whole, gross = Fraction(int(proof["tax"])), int(proof["gross"])
-    share = round(whole * int(proof["g1"]) / gross) - round(whole * int(proof["g0"]) / gross)
-    assert share == _total(lines), lines
+    share = round(whole * int(proof["g1"]) / gross) - int(proof["tax0"])
+    assert max(0, share) == _total(lines), lines
 
 
 def whole_tax(lines: list[Event], proof: Event) -> None:
@@ -115,6 +115,23 @@ def concession(lines: list[Event], proof: Event) -> None:
     assert int(proof["V"]) == _total(lines), lines
 
 
+def unfunding(lines: list[Event], proof: Event) -> None:
+    """What is given back leaves the liability first, then it is unbilled."""
+    amount = int(proof["funded0"]) - int(proof["funded1"])
+    owed = min(amount, max(0, int(proof["funded0"]) - int(proof["recognised"])))
+    assert owed == _total([line for line in lines if line["debit"] == "2000"]), lines
+    assert amount == _total(lines), lines
+
+
+def difference(one: str, less: str) -> Callable[[list[Event], Event], None]:
+    """One operand less another."""
+
+    def check(lines: list[Event], proof: Event) -> None:
+        assert int(proof[one]) - int(proof[less]) == _total(lines), lines
+
+    return check
+
+
 FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "HE(V*u1/Q)-HE(V*u0/Q)": draw,
     "max(0,funded-HE(V*u/Q))-breakage0": expiry,
@@ -122,8 +139,12 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "HE(V*u/Q)-usage0": respread,
     "V": concession,
     "funded1-funded0": funding,
+    "funded0-funded1": unfunding,
+    "net-unused": difference("net", "unused"),
+    "tax0-tax1": difference("tax0", "tax1"),
+    "payable0-payable1": difference("payable0", "payable1"),
     "booked1-booked0": booking,
-    "HE(tax*g1/gross)-HE(tax*g0/gross)": tax,
+    "max(0,HE(tax*g1/gross)-tax0)": tax,
     "tax": whole_tax,
     "paid1-paid0": payment,
     "HE(a1)-HE(a0)": accrual,

@@ -55,6 +55,7 @@ class Lot:
     earned: Counter[str] = field(default_factory=Counter)
     funded: int = 0
     concession: int = 0
+    granted: bool = False
 
     @property
     def owed(self) -> int:
@@ -103,6 +104,7 @@ class Lot:
     def enter(self, entry: Event) -> None:
         amount = Fraction(entry["quantity"])
         if entry["from"] == "origin":
+            self.granted = True
             self.quantity += amount
         else:
             self.places[entry["from"]] -= amount
@@ -116,13 +118,16 @@ class Lot:
     def book(self, line: Event) -> None:
         self.accounts[line["debit"]] += line["amount"]
         self.accounts[line["credit"]] -= line["amount"]
-        if line["rule"] in ("R-BILL", "R-PAY-FUNDS"):
+        if line["proof"]["f"] == "funded1-funded0":
             self.funded += line["amount"]
         if line["rule"] == "R-SLA-GRANT":
             self.funded += line["amount"]
             self.concession += line["amount"]
-        if line["credit"] == "4000":
-            self.earned[line["product"]] += line["amount"]
+        if line["proof"]["f"] == "funded0-funded1":
+            self.funded -= line["amount"]
+        if "4000" in (line["debit"], line["credit"]):
+            sign = 1 if line["credit"] == "4000" else -1
+            self.earned[line["product"]] += sign * line["amount"]
 
 
 class Records:

@@ -49,6 +49,7 @@ from properties.world import (
 
 BLOCKS = [f"b{n}" for n in range(6)]
 INVOICES = [f"i{n}" for n in range(5)]
+PLACES = ("issued", "available", "held", "drawn", "expired", "voided", "refunded", "quantity")
 WHO = st.sampled_from(sorted(CUSTOMERS))
 
 
@@ -118,7 +119,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         assert expected.keys() == {block["block"] for block in stated}
         for block in stated:
             mine = expected[block["block"]]
-            for place in ("issued", "available", "held", "drawn", "expired", "quantity"):
+            for place in PLACES:
                 assert getattr(mine, place) == Fraction(block[place]), (place, block)
 
     # What may happen
@@ -306,9 +307,49 @@ class FoldAgainstModel(RuleBasedStateMachine):
             lines = known.invoices[invoice].lines
             left = sum(line.gross - line.paid for line in lines)
             left = left if part == "all" else (left + 1) // 2
-            amount = str(left) if currency == "JPY" else f"{left // 100}.{left % 100:02d}"
+            amount = money(left, currency)
         data = {"invoice": invoice, "amount": in_currency(amount, currency)}
         self._send(self._new("invoice.paid", name, data))
+
+    @rule(
+        name=WHO,
+        block=st.sampled_from(BLOCKS),
+        quantity=st.none() | quantities,
+        what=st.sampled_from(["credit.voided", "credit.refunded"]),
+    )
+    def take_back(self, name: str, block: str, quantity: str | None, what: str) -> None:
+        data = {"block": block, "reason": "r"}
+        if quantity is not None:
+            data["quantity"] = quantity
+        self._send(self._new(what, name, data))
+
+    @rule(name=WHO, block=st.sampled_from(BLOCKS), quantity=quantities, sign=st.sampled_from("-+"))
+    def adjust(self, name: str, block: str, quantity: str, sign: str) -> None:
+        data = {"block": block, "quantity": (sign + quantity).removeprefix("+"), "reason": "r"}
+        self._send(self._new("credit.adjusted", name, data))
+
+    @rule(name=WHO, block=st.sampled_from(BLOCKS), life=st.sampled_from([-DAY, 0, HOUR, 3 * DAY]))
+    def change_expiry(self, name: str, block: str, life: int) -> None:
+        data = {"block": block, "expires_at": text(self.now + life)}
+        self._send(self._new("credit.expiry_changed", name, data))
+
+    @rule(
+        name=WHO,
+        invoice=st.sampled_from(INVOICES),
+        amount=amounts,
+        whole=st.booleans(),
+        blocks=st.none() | st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=2),
+    )
+    def pay_back(self, name: str, invoice: str, amount: str, *, whole: bool, blocks: Any) -> None:
+        currency = CUSTOMERS[name]
+        known = self.model.customers.get(name)
+        if known and invoice in known.invoices and whole:
+            found = known.invoices[invoice]
+            amount = money(found.payable + sum(line.paid for line in found.lines), currency)
+        data: Event = {"invoice": invoice, "amount": in_currency(amount, currency)}
+        if blocks is not None:
+            data["blocks"] = blocks
+        self._send(self._new("payment.refunded", name, data))
 
     @precondition(lambda self: len(self.facts) > 8)
     @rule(which=st.integers(0, 10**6), pause=pauses)
@@ -388,6 +429,11 @@ class FoldAgainstModel(RuleBasedStateMachine):
 
 def numbers(stated: dict[str, str]) -> dict[str, Fraction]:
     return {unit: Fraction(amount) for unit, amount in stated.items() if Fraction(amount)}
+
+
+def money(minor: int, currency: str) -> str:
+    """Minor units as a decimal string."""
+    return str(minor) if currency == "JPY" else f"{minor // 100}.{minor % 100:02d}"
 
 
 def in_currency(amount: str, currency: str) -> str:

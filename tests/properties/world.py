@@ -107,6 +107,7 @@ policy_keys = st.sampled_from(
         {"sla.expiry": "breakage"},
         {"sla.treatment": "accrue_on_grant", "sla.expiry": "reverse_contra"},
         {"goodwill.treatment": "net"},
+        {"revoke.forfeit": "allow"},
     ]
 )
 

@@ -9,15 +9,16 @@ from creditfold.cli.balances import balance
 from creditfold.cli.history import data, header
 from creditfold.contract.sums import total
 from creditfold.contract.topics import INVOICES, LEDGER, event_type
+from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
-from creditfold.core.state import ACCOUNT, Account
+from creditfold.core.state import ACCOUNT, INVOICE, Account, Invoice
 from creditfold.core.times import rfc3339
 from creditfold.local.runtime import LocalRuntime
 
 LAST = 10
 
 _ISSUED = event_type("invoice.issued")
-_PAID = event_type("invoice.paid")
+_CASH = {event_type("invoice.paid"): "payments", event_type("payment.refunded"): "refunds"}
 
 
 def look(runtime: LocalRuntime, customer: str, at: int | None) -> dict[str, Any] | None:
@@ -92,7 +93,7 @@ def _earlier(left: str, right: str) -> bool:
 def _invoices(
     runtime: LocalRuntime, customer: str, applied: set[str | None]
 ) -> list[dict[str, Any]]:
-    """The invoices as they were issued, with what was paid; refused facts do not count."""
+    """The invoices as they were issued, what was paid and refunded, and what is open now."""
     key = customer.encode()
     found: dict[str, dict[str, Any]] = {}
     for record in runtime.log.read(INVOICES.name):
@@ -110,11 +111,18 @@ def _invoices(
                 "lines": [line["line"] for line in fact["lines"]],
                 "gross": total(*net, *tax),
                 "payments": [],
+                "refunds": [],
             }
-        elif type_ == _PAID and fact["invoice"] in found:
-            found[fact["invoice"]]["payments"].append(
+        elif type_ in _CASH and fact["invoice"] in found:
+            found[fact["invoice"]][_CASH[type_]].append(
                 {"at": header(record, "ce_time"), "amount": total(fact["amount"])}
             )
-    for invoice in found.values():
-        invoice["paid"] = total(*(payment["amount"] for payment in invoice["payments"]))
+    for name, invoice in found.items():
+        for what, cash in (("paid", "payments"), ("refunded", "refunds")):
+            invoice[what] = total(*(each["amount"] for each in invoice[cash]))
+        stands: Invoice = runtime.store.get((customer, INVOICE, name))
+        exponent = MINOR_EXPONENT[stands.currency]
+        left = sum(line.gross - line.paid for line in stands.lines)
+        invoice["open"] = decimal(left, exponent)
+        invoice["refund_due"] = decimal(stands.payable, exponent)
     return list(found.values())

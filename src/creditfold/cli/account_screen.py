@@ -141,12 +141,13 @@ def _invoices(out: Console, invoices: list[dict[str, Any]]) -> None:
             ", ".join(invoice["lines"]),
             f"{invoice['gross']} {invoice['currency']}",
             invoice["paid"],
-            total(invoice["gross"], f"-{invoice['paid']}" if invoice["paid"] != "0" else 0),
+            invoice["refunded"],
+            invoice["open"],
         )
         for invoice in invoices
     ]
-    columns = ("invoice", "issued", "lines", "with tax", "paid", "open")
-    out.print(screen.table(columns, rows, right=("with tax", "paid", "open")))
+    columns = ("invoice", "issued", "lines", "with tax", "paid", "refunded", "open")
+    out.print(screen.table(columns, rows, right=columns[3:]))
 
 
 def _last(out: Console, view: dict[str, Any]) -> None:

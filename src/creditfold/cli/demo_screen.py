@@ -22,6 +22,11 @@ RULES = {
     "R-DRAW-UNFUNDED": "credit used before it was billed",
     "R-EXPIRE": "credit expired: breakage",
     "R-REOPEN": "late usage reopens expired credit",
+    "R-FORFEIT": "paid credit revoked",
+    "R-ADJUST": "credit corrected",
+    "R-REFUND": "refund approved",
+    "R-CONCEDE": "used credit given back",
+    "R-REFUND-PAID": "refund paid",
     "R-OVERAGE": "usage that no credit covered",
     "R-BILL-ARREARS": "overage billed",
 }

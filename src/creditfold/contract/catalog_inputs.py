@@ -145,6 +145,12 @@ class PolicyKeysData(Data):
         alias="goodwill.treatment",
         description="auto: as SLA credit where it names a failed period, else net.",
     )
+    forfeit: Literal["refuse", "allow"] | None = Field(
+        None,
+        alias="revoke.forfeit",
+        description="Whether paid credit may be voided without a refund; allow needs a contract "
+        "term.",
+    )
 
     @model_validator(mode="after")
     def _total_order(self) -> PolicyKeysData:
@@ -168,6 +174,7 @@ class PolicyKeysData(Data):
             choice(facts.SlaTreatment, self.sla_treatment),
             choice(facts.SlaExpiry, self.sla_expiry),
             choice(facts.GoodwillTreatment, self.goodwill_treatment),
+            choice(facts.Forfeit, self.forfeit),
         )
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from creditfold.contract import catalog_inputs as catalog
+from creditfold.contract import change_inputs as changes
 from creditfold.contract import hold_inputs, inputs
 from creditfold.contract.envelope import Envelope
 from creditfold.contract.exact_json import dump
@@ -24,6 +25,11 @@ Input: TypeAlias = (
     | inputs.CustomerCreated
     | inputs.CustomerUpdated
     | inputs.CreditGranted
+    | changes.CreditVoided
+    | changes.CreditAdjusted
+    | changes.CreditRefunded
+    | changes.ExpiryChanged
+    | changes.PaymentRefunded
     | hold_inputs.HoldPlaced
     | hold_inputs.HoldSettled
     | hold_inputs.HoldReleased
@@ -42,6 +48,11 @@ INPUTS: dict[str, type[Input]] = {
     event_type("customer.created"): inputs.CustomerCreated,
     event_type("customer.updated"): inputs.CustomerUpdated,
     event_type("credit.granted"): inputs.CreditGranted,
+    event_type("credit.voided"): changes.CreditVoided,
+    event_type("credit.adjusted"): changes.CreditAdjusted,
+    event_type("credit.refunded"): changes.CreditRefunded,
+    event_type("credit.expiry_changed"): changes.ExpiryChanged,
+    event_type("payment.refunded"): changes.PaymentRefunded,
     event_type("hold.placed"): hold_inputs.HoldPlaced,
     event_type("hold.settled"): hold_inputs.HoldSettled,
     event_type("hold.released"): hold_inputs.HoldReleased,

@@ -102,6 +102,26 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"block": "B2", "kind": "promotional", "unit": "USD", "quantity": 5},
     ),
+    "credit.voided": (
+        {"block": "B2", "quantity": "1.5", "reason": "granted by mistake"},
+        {"block": "B2", "reason": "fraud"},
+    ),
+    "credit.adjusted": (
+        {"block": "B1", "quantity": "-0.5", "reason": "order 4711 was for 1000"},
+        {"block": "B1", "quantity": 100, "reason": "order 4712"},
+    ),
+    "credit.refunded": (
+        {"block": "B1", "quantity": "500", "reason": "half of the seats are gone"},
+        {"block": "B1", "reason": "cancelled"},
+    ),
+    "credit.expiry_changed": (
+        {"block": "B1", "expires_at": "2028-12-01T00:00:00+01:00"},
+        {"block": "B2", "expires_at": "2028-01-01T00:00:00Z"},
+    ),
+    "payment.refunded": (
+        {"invoice": "INV-1", "amount": "36.00", "blocks": ["B1"], "reason": "cancelled"},
+        {"invoice": "INV-1", "amount": "36.00"},
+    ),
     "hold.placed": (
         {
             "hold": "H1",

@@ -63,6 +63,7 @@ COMMANDS = Topic(
     Direction.INPUT,
     (
         *_types("customer.created", "customer.updated", "credit.granted"),
+        *_types("credit.voided", "credit.adjusted", "credit.refunded", "credit.expiry_changed"),
         *_types("hold.placed", "hold.settled", "hold.released"),
         *sorted(CATALOG_TYPES),
     ),
@@ -70,7 +71,10 @@ COMMANDS = Topic(
 )
 TRANSFERS = Topic(_name("transfers"), Direction.INPUT, (), rank=1)
 INVOICES = Topic(
-    _name("invoices"), Direction.INPUT, _types("invoice.issued", "invoice.paid"), rank=2
+    _name("invoices"),
+    Direction.INPUT,
+    _types("invoice.issued", "invoice.paid", "payment.refunded"),
+    rank=2,
 )
 USAGE = Topic(_name("usage"), Direction.INPUT, _types("usage.recorded"), rank=3)
 LEDGER = Topic(_name("ledger"), Direction.OUTPUT, _types("ledger.batch", "ledger.outcome"))

@@ -57,7 +57,7 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
     quantity = steps(body.quantity, exponent, "quantity")
     if isinstance(paid, Rejection) or isinstance(quantity, Rejection):
         return highest(each for each in (paid, quantity) if isinstance(each, Rejection))
-    if quantity > INT64_MAX - _live(draft, body.unit):
+    if quantity > INT64_MAX - live(draft, body.unit):
         return Rejection(
             Code.QUANTITY_OUT_OF_RANGE,
             f"with {body.quantity} more the {body.unit} of this customer would be more than one "
@@ -133,7 +133,7 @@ def _lapses_to(policy: Policy, body: CreditGranted) -> str | None:
     return Account.CONTRA_SERVICE_CREDITS if reverse else Account.BREAKAGE
 
 
-def _live(draft: Draft, unit: str) -> int:
+def live(draft: Draft, unit: str) -> int:
     """All that the blocks in the wallet ever held of a unit: no balance can be above it."""
     wallet: Wallet | None = draft.get(WALLET)
     blocks = () if wallet is None else wallet.blocks
@@ -209,6 +209,21 @@ def exhaust(draft: Draft, blocks: set[str]) -> None:
     for block_id in blocks:
         draft.unschedule(Phase.ACTIVATION, block_id)
         draft.unschedule(Phase.EXPIRY, block_id)
+
+
+def revive(draft: Draft, block_id: str, terms: Terms) -> None:
+    """Put a block (back) where usage and the clock look, by what its terms now say."""
+    wallet: Wallet | None = draft.get(WALLET)
+    if wallet is not None:
+        others = tuple(b for b in wallet.blocks if b != block_id)
+        draft.put(WALLET, "", Wallet(wallet.order, others))
+    _enter_wallet(draft, block_id, terms)
+    draft.unschedule(Phase.ACTIVATION, block_id)
+    draft.unschedule(Phase.EXPIRY, block_id)
+    if draft.edit_block(block_id).issued:
+        draft.schedule((terms.effective_at, Phase.ACTIVATION, block_id))
+    if terms.expires_at is not None:
+        draft.schedule((terms.expires_at, Phase.EXPIRY, block_id))
 
 
 def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:

@@ -9,9 +9,13 @@ from msgspec import Struct
 from creditfold.core.facts import (
     ClockHeld,
     ClockReleased,
+    CreditAdjusted,
     CreditGranted,
+    CreditRefunded,
+    CreditVoided,
     CustomerCreated,
     CustomerUpdated,
+    ExpiryChanged,
     HoldPlaced,
     HoldReleased,
     HoldSettled,
@@ -19,6 +23,7 @@ from creditfold.core.facts import (
     InvoicePaid,
     Malformed,
     MeterDeclared,
+    PaymentRefunded,
     PolicyPublished,
     RateCardPublished,
     UnitDeclared,
@@ -29,12 +34,17 @@ CustomerBody: TypeAlias = (
     CustomerCreated
     | CustomerUpdated
     | CreditGranted
+    | CreditVoided
+    | CreditAdjusted
+    | CreditRefunded
+    | ExpiryChanged
     | UsageRecorded
     | HoldPlaced
     | HoldSettled
     | HoldReleased
     | InvoiceIssued
     | InvoicePaid
+    | PaymentRefunded
 )
 PassingBody: TypeAlias = UsageRecorded | HoldPlaced | HoldSettled | HoldReleased
 """What there is so much of that its ids are remembered for the late window only."""

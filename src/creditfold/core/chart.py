@@ -13,12 +13,14 @@ class Account(StrEnum):
     UNBILLED = "1150"
     CREDITS = "2000"
     SERVICE_CREDITS = "2030"
+    REFUND = "2110"
     TAX = "2200"
     USAGE = "4000"
     OVERAGE = "4010"
     SUBSCRIPTION = "4030"
     BREAKAGE = "4050"
     CONTRA_SERVICE_CREDITS = "4910"
+    CONCESSIONS = "4920"
 
     @property
     def path(self) -> str:
@@ -32,10 +34,12 @@ _PATHS = {
     Account.UNBILLED: "Assets:Receivable:Unbilled",
     Account.CREDITS: "Liabilities:ContractLiability:Credits",
     Account.SERVICE_CREDITS: "Liabilities:ContractLiability:ServiceCredits",
+    Account.REFUND: "Liabilities:Refund:Payable",
     Account.TAX: "Liabilities:TaxPayable",
     Account.USAGE: "Income:Usage:Credits",
     Account.OVERAGE: "Income:Usage:Overage",
     Account.SUBSCRIPTION: "Income:Subscription",
     Account.BREAKAGE: "Income:Breakage",
     Account.CONTRA_SERVICE_CREDITS: "Income:Contra:ServiceCredits",
+    Account.CONCESSIONS: "Income:Contra:Concessions",
 }

@@ -119,7 +119,9 @@ def metered(
     counted = steps(quantity, meter.exponent, "quantity")
     given = None if rated is None else _rated(draft, rated)
     if isinstance(counted, Rejection) or isinstance(given, Rejection):
-        return highest(each for each in (given, counted) if isinstance(each, Rejection))
+        refusal = highest(each for each in (given, counted) if isinstance(each, Rejection))
+        assert refusal is not None
+        return refusal
     prices = draft.catalog.prices(draft.customer, meter, counted, properties, draft.time)
     if given is not None:
         prices[given.unit] = given

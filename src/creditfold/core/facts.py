@@ -60,6 +60,13 @@ class Recognition(StrEnum):
     ON_PAYMENT = "on_payment"
 
 
+class Forfeit(StrEnum):
+    """Whether paid credit may be voided without a refund: that needs a contract term."""
+
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
 class Malformed(Struct, frozen=True):
     """Readable as an event, not as what its type says: refused with the decoder's code."""
 
@@ -120,6 +127,37 @@ class CreditGranted(Struct, frozen=True):
     funding: FundingLine | None = None
     failed_period: Period | None = None
     reason: str | None = None
+
+
+class CreditVoided(Struct, frozen=True):
+    """Unused credit is taken back; without a quantity all that is unused."""
+
+    block: str
+    quantity: Exact | None
+    reason: str
+
+
+class CreditAdjusted(Struct, frozen=True):
+    """How many units a block has is corrected, up or down; its price stays."""
+
+    block: str
+    quantity: Exact
+    reason: str
+
+
+class CreditRefunded(Struct, frozen=True):
+    """Money for unused credit is owed back; without a quantity for all that is unused."""
+
+    block: str
+    quantity: Exact | None
+    reason: str
+
+
+class ExpiryChanged(Struct, frozen=True):
+    """A block ends at another instant."""
+
+    block: str
+    expires_at: int
 
 
 class RatedAmount(Struct, frozen=True):
@@ -216,6 +254,15 @@ class InvoicePaid(Struct, frozen=True):
     amount: Exact
 
 
+class PaymentRefunded(Struct, frozen=True):
+    """Cash went back to the customer: what was approved of it first, then by itself."""
+
+    invoice: str
+    amount: Exact
+    blocks: tuple[str, ...] = ()
+    reason: str | None = None
+
+
 class UnitDeclared(Struct, frozen=True):
     """A custom unit; where it names a meter, one unit is one of that meter."""
 
@@ -264,6 +311,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     sla_treatment: SlaTreatment | None = None
     sla_expiry: SlaExpiry | None = None
     goodwill_treatment: GoodwillTreatment | None = None
+    forfeit: Forfeit | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

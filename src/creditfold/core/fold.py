@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 
-from creditfold.core import blocks, customers, holds, invoices, usage
+from creditfold.core import blocks, changes, customers, holds, invoices, refunds, usage
 from creditfold.core.bodies import CatalogBody, CustomerBody, Fact, PassingBody
 from creditfold.core.catalog import Catalog
 from creditfold.core.draft import Draft
@@ -23,15 +24,20 @@ from creditfold.core.entries import (
 )
 from creditfold.core.exact import decimal
 from creditfold.core.facts import (
+    CreditAdjusted,
     CreditGranted,
+    CreditRefunded,
+    CreditVoided,
     CustomerCreated,
     CustomerUpdated,
+    ExpiryChanged,
     HoldPlaced,
     HoldReleased,
     HoldSettled,
     InvoiceIssued,
     InvoicePaid,
     Malformed,
+    PaymentRefunded,
     UsageRecorded,
 )
 from creditfold.core.publish import publish
@@ -176,28 +182,30 @@ def _known(account: Account | None, fact: Fact, body: CustomerBody) -> Rejection
     return None
 
 
+_HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
+    CustomerCreated: customers.create,
+    CustomerUpdated: customers.update,
+    CreditGranted: blocks.grant,
+    CreditVoided: changes.void,
+    CreditAdjusted: changes.adjust,
+    ExpiryChanged: changes.change_expiry,
+    CreditRefunded: refunds.refund_credit,
+    HoldPlaced: holds.place,
+    HoldReleased: holds.release,
+    InvoiceIssued: invoices.issue,
+    InvoicePaid: invoices.pay,
+    PaymentRefunded: refunds.refund_payment,
+}
+
+
 def _apply(draft: Draft, body: CustomerBody, fact: Fact) -> Rejection | None:
     match body:
         case UsageRecorded():
             return usage.record(draft, body, fact.id)
-        case CreditGranted():
-            return blocks.grant(draft, body)
-        case HoldPlaced():
-            return holds.place(draft, body)
         case HoldSettled():
             return usage.settle(draft, body, fact.id)
-        case HoldReleased():
-            return holds.release(draft, body)
-        case InvoiceIssued():
-            return invoices.issue(draft, body)
-        case InvoicePaid():
-            return invoices.pay(draft, body)
-        case CustomerCreated():
-            return customers.create(draft, body)
-        case CustomerUpdated():
-            return customers.update(draft, body)
         case _:
-            assert_never(body)
+            return _HANDLERS[type(body)](draft, body)
 
 
 def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int) -> Step | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
-from creditfold.core.exact import INT64_MAX, Exact
+from creditfold.core.exact import INT64_MAX, Exact, half_even
 from creditfold.core.facts import FundingLine, InvoiceIssued, InvoiceLine
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.state import FUNDING, BilledLine, Block, Funding, Terms
@@ -70,7 +72,8 @@ def _read_line(
             )
         )
     for block_id, share in sells:
-        refusal = sell(draft, block_id, share, body.currency, draft.terms(block_id))
+        sold_by = (body.invoice, wire.line)
+        refusal = sell(draft, block_id, share, sold_by, body.currency, draft.terms(block_id))
         if refusal is not None:
             faults.append(refusal)
     return BilledLine(
@@ -114,7 +117,12 @@ def _sales(
 
 
 def sell(
-    draft: Draft, block_id: str, amount: int, currency: str, terms: Terms | None
+    draft: Draft,
+    block_id: str,
+    amount: int,
+    line: tuple[str, str],
+    currency: str,
+    terms: Terms | None,
 ) -> Rejection | None:
     """Note that an invoice line asks this for the block."""
     block: Block = draft.edit_block(block_id)
@@ -126,6 +134,7 @@ def sell(
         )
     block.currency = currency
     block.sold += amount
+    block.lines = (*block.lines, line)
     worth = 0 if terms is not None and terms.kind.compensates else block.value
     if block.sold > (INT64_MAX if terms is None else worth):
         return Rejection(
@@ -134,6 +143,26 @@ def sell(
             "grant it with the value that it is sold for",
         )
     return None
+
+
+def tax_share(line: BilledLine, gross: int) -> int:
+    """The tax in the first `gross` minor units of the line, by running total."""
+    return half_even(line.tax * gross, line.gross) if line.gross else 0
+
+
+def shares(line: BilledLine) -> Iterator[tuple[str, int, int]]:
+    """(block, start, end) of what the line sells, end to end in the order of funding."""
+    start = 0
+    for block_id, amount in line.sells:
+        yield block_id, start, start + amount
+        start += amount
+
+
+def unknown_invoice(invoice: str) -> Rejection:
+    """No invoice of this id was issued to the customer."""
+    return Rejection(
+        Code.UNKNOWN_INVOICE, f"invoice {invoice} is not known: send invoice.issued first"
+    )
 
 
 def minor_units(amount: Exact, currency: str) -> int | Rejection:

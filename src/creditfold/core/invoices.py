@@ -16,7 +16,7 @@ from creditfold.core.arrears import bill_arrears
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
-from creditfold.core.exact import Exact, half_even
+from creditfold.core.exact import Exact
 from creditfold.core.facts import (
     FundingLine,
     InvoiceIssued,
@@ -29,6 +29,9 @@ from creditfold.core.invoice_lines import (
     minor_units,
     read_lines,
     sell,
+    shares,
+    tax_share,
+    unknown_invoice,
 )
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import (
@@ -72,7 +75,7 @@ def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
             refusal = bill_arrears(draft, body, line, wire.arrears_for)
             if refusal is not None:
                 return refusal
-            billed.append(replace(line, booked=line.gross))
+            billed.append(replace(line, booked=line.gross, taxed=line.tax))
         elif recognition is Recognition.ON_ISSUE:
             billed.append(
                 _book(
@@ -113,9 +116,7 @@ def pay(draft: Draft, body: InvoicePaid) -> Rejection | None:
         return Rejection(Code.QUANTITY_NOT_POSITIVE, "amount is 0: a payment is above 0")
     invoice: Invoice | None = draft.get(INVOICE, body.invoice)
     if invoice is None:
-        return Rejection(
-            Code.UNKNOWN_INVOICE, f"invoice {body.invoice} is not known: send invoice.issued first"
-        )
+        return unknown_invoice(body.invoice)
     amount = minor_units(body.amount, invoice.currency)
     if isinstance(amount, Rejection):
         return amount
@@ -183,11 +184,14 @@ def bind_funding(
         return disagreement(funding, "the line sells another block")
     if line.arrears:
         return disagreement(funding, "the line bills arrears")
-    refusal = sell(draft, block_id, line.amount, invoice.currency, terms)
+    if line.conceded:
+        return disagreement(funding, "a part of the line was given back")
+    sold_by = (funding.invoice, line.line)
+    refusal = sell(draft, block_id, line.amount, sold_by, invoice.currency, terms)
     if refusal is not None:
         return refusal
     sold = replace(line, sells=((block_id, line.amount),))
-    net = line.booked - _tax_share(line, line.booked)
+    net = line.booked - line.taxed
     draft.begin_entry()
     revenue.post_funding(draft, BILL, Account.SUBSCRIPTION, block_id, net, funding.invoice)
     _each_line(draft, funding.invoice, invoice, lambda each: sold if each is line else each)
@@ -199,11 +203,6 @@ def _each_line(
 ) -> None:
     lines = tuple(change(line) for line in invoice.lines)
     draft.put(INVOICE, invoice_id, replace(invoice, lines=lines))
-
-
-def _tax_share(line: BilledLine, gross: int) -> int:
-    """The tax in the first `gross` minor units of the line, by running total."""
-    return half_even(line.tax * gross, line.gross) if line.gross else 0
 
 
 def _book(
@@ -219,15 +218,13 @@ def _book(
     if amount == 0:
         return line
     booked = line.booked + amount
-    tax = _tax_share(line, booked) - _tax_share(line, line.booked)
-    net0 = line.booked - _tax_share(line, line.booked)
+    tax = max(0, tax_share(line, booked) - line.taxed)
+    net0 = line.booked - line.taxed
     net1 = net0 + amount - tax
     draft.begin_entry()
-    begun = 0
     funded: list[str] = []
-    for block_id, share in line.sells:
-        part = min(net1, begun + share) - max(net0, begun)
-        begun += share
+    for block_id, start, end in shares(line):
+        part = min(net1 + line.conceded, end) - max(net0 + line.conceded, start)
         if part > 0:
             revenue.post_funding(draft, rule, debit, block_id, part, invoice)
             funded.append(block_id)
@@ -250,14 +247,14 @@ def _book(
         tax,
         currency,
         {
-            "f": "HE(tax*g1/gross)-HE(tax*g0/gross)",
+            "f": "max(0,HE(tax*g1/gross)-tax0)",
             "tax": line.tax,
             "gross": line.gross,
-            "g0": line.booked,
+            "tax0": line.taxed,
             "g1": booked,
         },
         invoice=invoice,
     )
     for block_id in funded:
         revenue.post_late_funding(draft, block_id, invoice)
-    return replace(line, booked=booked)
+    return replace(line, booked=booked, taxed=line.taxed + tax)

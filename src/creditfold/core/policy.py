@@ -1,4 +1,4 @@
-"""The policy in force: burn order, lateness and recognition, each set by a published version."""
+"""The policy in force: burn order, lateness, recognition, each set by a version."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from msgspec.structs import asdict, replace
 
 from creditfold.core.entries import canonical, sha256
 from creditfold.core.facts import (
+    Forfeit,
     GoodwillTreatment,
     PolicyKeys,
     Recognition,
@@ -33,6 +34,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     sla_treatment: SlaTreatment = SlaTreatment.ACCRUE_ON_GRANT
     sla_expiry: SlaExpiry = SlaExpiry.REVERSE_CONTRA
     goodwill_treatment: GoodwillTreatment = GoodwillTreatment.AUTO
+    forfeit: Forfeit = Forfeit.REFUSE
 
     def changed(self, keys: PolicyKeys) -> Policy:
         """This policy with the keys that are given."""

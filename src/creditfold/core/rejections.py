@@ -35,6 +35,8 @@ class Code(StrEnum):
     UNKNOWN_CURRENCY = "unknown_currency"
     RATE_NOT_EXACT = "rate_not_exact"
     WINDOW_IN_PAST = "window_in_past"
+    # What it is about.
+    UNKNOWN_BLOCK = "unknown_block"
     # Amounts.
     QUANTITY_NOT_POSITIVE = "quantity_not_positive"
     QUANTITY_NOT_EXACT = "quantity_not_exact"
@@ -46,6 +48,11 @@ class Code(StrEnum):
     CURRENCY_DIFFERS = "currency_differs"
     SOLD_ABOVE_VALUE = "sold_above_value"
     FUNDING_DISAGREES = "funding_disagrees"
+    BLOCK_EXPIRED = "block_expired"
+    EXPIRY_IN_PAST = "expiry_in_past"
+    ABOVE_UNUSED = "above_unused"
+    FORFEITURE_NOT_ALLOWED = "forfeiture_not_allowed"
+    NOT_PAID = "not_paid"
     # Holds.
     HOLD_EXISTS = "hold_exists"
     UNKNOWN_HOLD = "unknown_hold"

@@ -311,6 +311,28 @@ def post_funding(
         )
 
 
+def post_unfunding(
+    draft: Draft, rule: str, credit: Account, block_id: str, amount: int, invoice: str
+) -> None:
+    """`amount` of the block is no longer billed or paid: the liability first, then unbilled."""
+    block = draft.edit_block(block_id)
+    recognised = _posted(block) + block.breakage
+    before = block.funded
+    block.funded -= amount
+    assert block.funded >= 0, f"block {block_id} would be funded by {block.funded}"
+    proof: dict[str, str | int] = {
+        "f": "funded0-funded1",
+        "funded0": before,
+        "funded1": block.funded,
+        "recognised": recognised,
+    }
+    owed = min(amount, max(0, before - recognised))
+    for account, part in ((Account.CREDITS, owed), (Account.UNBILLED, amount - owed)):
+        draft.post(
+            rule, account, credit, part, block.currency, proof, block=block_id, invoice=invoice
+        )
+
+
 def post_late_funding(draft: Draft, block_id: str, invoice: str) -> None:
     """What has just funded a block of which nothing remains is breakage at once."""
     terms = draft.terms(block_id)

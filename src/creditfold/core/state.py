@@ -92,8 +92,9 @@ class Block(Struct):
 
     `value` is what it is worth in all, `released` the part that left with units (voided, refunded,
     rolled out, transferred out). `sold` is what invoice lines ask for it, `funded` the part that
-    is unconditional or paid; a line may sell a block before its grant arrives. `products` holds,
-    per product, [units drawn, revenue posted]; `breakage` is posted too.
+    is unconditional or paid; a line may sell a block before its grant arrives. `lines` are the
+    (invoice, line) that sell it. `products` holds, per product, [units drawn, revenue posted];
+    `breakage` is posted too.
     """
 
     issued: int = 0
@@ -112,6 +113,7 @@ class Block(Struct):
     currency: str = ""
     products: dict[str, tuple[int, int]] = {}
     breakage: int = 0
+    lines: tuple[tuple[str, str], ...] = ()
 
     @property
     def remaining(self) -> int:
@@ -122,6 +124,11 @@ class Block(Struct):
     def spent(self) -> bool:
         """Whether nothing is left that any usage or hold could still have."""
         return not (self.remaining or self.expired)
+
+    @property
+    def unused(self) -> int:
+        """Units that no usage and no hold has."""
+        return self.issued + self.available
 
     @property
     def units(self) -> int:
@@ -180,7 +187,9 @@ class Seen(Struct, frozen=True):
 class BilledLine(Struct, frozen=True):
     """An invoice line in minor units: `booked` of its gross is unconditional, `paid` is paid.
 
-    `sells` is ((block, amount), …) in order; `arrears` lines are booked whole on issue.
+    `taxed` of what is booked is tax. `sells` is ((block, amount), …) in order; `arrears` lines are
+    booked whole on issue. What is given back has left all of these; of it, `conceded` was for
+    credit that stays drawn, so it still counts for what the blocks are funded by.
     """
 
     line: str
@@ -191,6 +200,8 @@ class BilledLine(Struct, frozen=True):
     product: str | None = None
     sells: tuple[tuple[str, int], ...] = ()
     arrears: bool = False
+    taxed: int = 0
+    conceded: int = 0
 
     @property
     def gross(self) -> int:
@@ -213,11 +224,12 @@ class Hold(Struct, frozen=True):
 
 
 class Invoice(Struct, frozen=True):
-    """An invoice and how far it is booked and paid."""
+    """An invoice, how far it is booked and paid, and what is approved to go back in cash."""
 
     currency: str
     recognition: Recognition
     lines: tuple[BilledLine, ...]
+    payable: int = 0
 
 
 class Funding(Struct, frozen=True):

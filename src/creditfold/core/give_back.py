@@ -1,0 +1,130 @@
+"""What an invoice line gives back: unused credit first, in its order; the rest is a concession.
+
+What goes back leaves the line (amount, tax and what is booked of both) and the block that it sold
+(value and funding) alike, so either side still says how far the other is paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from creditfold.core import revenue
+from creditfold.core.chart import Account
+from creditfold.core.draft import Draft
+from creditfold.core.entries import Place
+from creditfold.core.exact import half_even
+from creditfold.core.invoice_lines import shares
+from creditfold.core.release import release, share
+from creditfold.core.state import BLOCK, BilledLine, Block
+
+
+class Back(Struct, frozen=True):
+    """The rules and accounts of one way to give back, and where the units go."""
+
+    rule: str
+    credit: Account
+    used_rule: str
+    used: Account
+    place: Place
+
+
+def paid_net(line: BilledLine) -> int:
+    """What is paid of the line without its tax."""
+    return line.paid - (half_even(line.taxed * line.paid, line.booked) if line.booked else 0)
+
+
+def sold_within(line: BilledLine, block_id: str, net: int) -> int:
+    """How far the first `net` minor units of the line fund the block."""
+    reach = net + line.conceded
+    return sum(
+        min(reach, end) - start
+        for each, start, end in shares(line)
+        if each == block_id and reach > start
+    )
+
+
+def taxed_on(line: BilledLine, net: int) -> int:
+    """The tax that goes back with `net` of what is booked, so that what stays keeps its rate."""
+    booked = line.booked - line.taxed
+    return line.taxed - half_even(line.taxed * (booked - net), booked)
+
+
+def unused_value(draft: Draft, block_id: str) -> int:
+    """What the block could still give back, in minor units."""
+    block: Block = draft.get(BLOCK, block_id)
+    return share(block, block.unused) if block.unused else 0
+
+
+def take_off(
+    draft: Draft,
+    back: Back,
+    invoice: str,
+    currency: str,
+    line: BilledLine,
+    net: int,
+    tax: int,
+    blocks: Iterable[tuple[str, int]],
+) -> tuple[BilledLine, Sequence[tuple[str, int]]]:
+    """Give `net` and `tax` of a line's booked part back, at most so much of each of these blocks.
+
+    The line as it is then, and what went back of which block: its units are still to be released.
+    """
+    draft.begin_entry()
+    sells = dict(line.sells)
+    given: list[tuple[str, int]] = []
+    rest = net
+    for block_id, most in blocks:
+        part = min(rest, most)
+        if part:
+            rest -= part
+            sells[block_id] -= part
+            given.append((block_id, part))
+            revenue.post_unfunding(draft, back.rule, back.credit, block_id, part, invoice)
+    draft.post(
+        back.used_rule,
+        back.used,
+        back.credit,
+        rest,
+        currency,
+        {"f": "net-unused", "net": net, "unused": net - rest},
+        product=line.product,
+        invoice=invoice,
+    )
+    draft.post(
+        back.rule,
+        Account.TAX,
+        back.credit,
+        tax,
+        currency,
+        {"f": "tax0-tax1", "tax0": line.taxed, "tax1": line.taxed - tax},
+        invoice=invoice,
+    )
+    amount = line.amount - net
+    taxed = line.taxed - tax
+    less = replace(
+        line,
+        amount=amount,
+        tax=max(taxed, half_even(line.tax * amount, line.amount)) if line.amount else line.tax,
+        booked=line.booked - net - tax,
+        taxed=taxed,
+        sells=tuple(sells.items()),
+        conceded=line.conceded + rest,
+    )
+    return less, given
+
+
+def give_back(draft: Draft, back: Back, given: Iterable[tuple[str, int]]) -> None:
+    """Release the units whose value went back, and spread what is left over those that stay."""
+    for block_id, value in given:
+        terms = draft.terms(block_id)
+        assert terms is not None
+        block = draft.edit_block(block_id)
+        worth = share(block, block.unused)
+        units = block.unused
+        if value < worth:
+            units = max(1, half_even(block.unused * value, worth))
+        release(draft, block_id, terms, units, back.place, value)
+        revenue.post_respread(draft, back.rule, block_id, terms)

@@ -1,0 +1,147 @@
+"""Money back in cash: refunds of unused credit, approved and then paid, or both at once.
+
+A refund takes paid value out of an invoice line, with its tax, and the same value out of the block
+that the line sold. What is given back for credit that was used is a concession.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from creditfold.core import revenue
+from creditfold.core.chart import Account
+from creditfold.core.currencies import MINOR_EXPONENT
+from creditfold.core.draft import Draft
+from creditfold.core.entries import Place
+from creditfold.core.exact import Exact, half_even
+from creditfold.core.facts import CreditRefunded, PaymentRefunded
+from creditfold.core.give_back import (
+    Back,
+    give_back,
+    paid_net,
+    sold_within,
+    take_off,
+    taxed_on,
+    unused_value,
+)
+from creditfold.core.invoice_lines import minor_units, unknown_invoice
+from creditfold.core.rejections import Code, Rejection
+from creditfold.core.release import known, release, share, unused
+from creditfold.core.state import BLOCK, INVOICE, BilledLine, Block, Invoice
+
+REFUND_PAID = "R-REFUND-PAID"
+REFUND = Back("R-REFUND", Account.REFUND, "R-CONCEDE", Account.CONCESSIONS, Place.REFUNDED)
+
+
+def refund_credit(draft: Draft, body: CreditRefunded) -> Rejection | None:
+    """Approve a refund of unused credit: it is owed until `payment.refunded` pays it out."""
+    terms = known(draft, body.block)
+    if isinstance(terms, Rejection):
+        return terms
+    amount = unused(draft, body.block, terms, body.quantity)
+    if isinstance(amount, Rejection):
+        return amount
+    block: Block = draft.get(BLOCK, body.block)
+    value = share(block, amount)
+    # The instalment that was billed last goes back first.
+    sold_by = [
+        (invoice_id, line, sold_within(line, body.block, paid_net(line)))
+        for invoice_id, line_id in reversed(block.lines)
+        for line in draft.get(INVOICE, invoice_id).lines
+        if line.line == line_id
+    ]
+    paid = sum(part for _, _, part in sold_by)
+    if not 0 < value <= paid:
+        exponent = MINOR_EXPONENT[terms.currency]
+        return Rejection(
+            Code.NOT_PAID,
+            f"{Exact(value, exponent)} {terms.currency} would go back, and "
+            f"{Exact(paid, exponent)} is paid for block {body.block}: void it, or what bills it",
+        )
+    rest = value
+    for invoice_id, line, most in sold_by:
+        part = min(rest, most)
+        if part:
+            rest -= part
+            tax = min(taxed_on(line, part), line.paid - part)
+            _take_paid(draft, invoice_id, line, part, tax, [(body.block, part)])
+    release(draft, body.block, terms, amount, Place.REFUNDED, value)
+    revenue.post_respread(draft, REFUND.rule, body.block, terms)
+    return None
+
+
+def _take_paid(
+    draft: Draft,
+    invoice_id: str,
+    line: BilledLine,
+    net: int,
+    tax: int,
+    blocks: list[tuple[str, int]],
+) -> Sequence[tuple[str, int]]:
+    """Owe paid money of a line back to the customer; what went back of which block."""
+    invoice: Invoice = draft.get(INVOICE, invoice_id)
+    less, given = take_off(draft, REFUND, invoice_id, invoice.currency, line, net, tax, blocks)
+    less = replace(less, paid=less.paid - net - tax)
+    lines = tuple(less if each.line == line.line else each for each in invoice.lines)
+    draft.put(
+        INVOICE, invoice_id, replace(invoice, lines=lines, payable=invoice.payable + net + tax)
+    )
+    return given
+
+
+def refund_payment(draft: Draft, body: PaymentRefunded) -> Rejection | None:
+    """Pay back what is approved of an invoice; more than that is approved and paid at once."""
+    if body.amount.coefficient == 0:
+        return Rejection(Code.QUANTITY_NOT_POSITIVE, "amount is 0: a refund is above 0")
+    invoice: Invoice | None = draft.get(INVOICE, body.invoice)
+    if invoice is None:
+        return unknown_invoice(body.invoice)
+    amount = minor_units(body.amount, invoice.currency)
+    if isinstance(amount, Rejection):
+        return amount
+    chosen = [line for line in invoice.lines if _sells_one(line, body.blocks)]
+    rest = amount - min(amount, invoice.payable)
+    paid = sum(line.paid for line in chosen)
+    if rest > paid:
+        return Rejection(
+            Code.NOT_PAID,
+            f"{body.amount} went back, but only "
+            f"{Exact(amount - rest + paid, MINOR_EXPONENT[invoice.currency])} {invoice.currency} "
+            f"of invoice {body.invoice} is paid or approved",
+        )
+    for line in chosen:
+        gross = min(rest, line.paid)
+        if gross:
+            rest -= gross
+            tax = half_even(line.taxed * gross, line.booked)
+            most = [
+                (block, min(sold_within(line, block, paid_net(line)), unused_value(draft, block)))
+                for block, _ in line.sells
+                if not body.blocks or block in body.blocks
+            ]
+            given = _take_paid(draft, body.invoice, line, gross - tax, tax, most)
+            give_back(draft, REFUND, given)
+    invoice = draft.get(INVOICE, body.invoice)
+    left = invoice.payable - amount
+    draft.begin_entry()
+    draft.post(
+        REFUND_PAID,
+        Account.REFUND,
+        Account.CASH,
+        amount,
+        invoice.currency,
+        {
+            "f": "payable0-payable1",
+            "payable0": invoice.payable,
+            "payable1": invoice.payable - amount,
+        },
+        invoice=body.invoice,
+    )
+    draft.put(INVOICE, body.invoice, replace(invoice, payable=left))
+    return None
+
+
+def _sells_one(line: BilledLine, blocks: tuple[str, ...]) -> bool:
+    return not blocks or any(block in blocks for block, _ in line.sells)
