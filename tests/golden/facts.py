@@ -100,9 +100,19 @@ def facts() -> list[Event]:
     )
     book.applied("usage.recorded", {"meter": "calls", "quantity": "3"}, customer="日本")
     _compensated_and_held(book)
+    _carried_and_uncovered(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
+
+
+def _carried_and_uncovered(book: Book) -> None:
+    """Overage that credit repays in part, and overage that nobody owes."""
+    book.applied("customer.updated", {"overage": {"default": "carry"}}, "2026-03-27T00:00:00Z")
+    book.use("300")
+    book.grant("r1", "50", at="2026-03-27T12:00:00Z")
+    book.applied("customer.updated", {"overage": {"default": "block"}}, "2026-03-28T00:00:00Z")
+    book.use("300")
 
 
 def _compensated_and_held(book: Book) -> None:

@@ -24,6 +24,7 @@ RULES = {
     "R-EXPIRE",
     "R-REOPEN",
     "R-BILL-ARREARS",
+    "R-BACKFILL",
     "R-SLA-GRANT",
     "R-DRAW-SLA",
     "R-EXPIRE-SLA",
@@ -65,7 +66,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
     assert set(Code) <= {o.get("code") for o in outcomes}
     assert set() == RULES - {p["rule"] for p in of_type(stored("revenue"), "revenue.posting")}
     due = {o["cause"]["due"].split()[0] for o in outcomes if "due" in o["cause"]}
-    assert {"activation", "expiry", "hold_end", "invoice_due"} == due
+    assert {"activation", "expiry", "hold_end", "invoice_due", "repayment"} == due
     places = {(e["from"], e["to"]) for o in outcomes for e in o.get("entries", ())}
     assert {
         ("origin", "issued"),

@@ -29,9 +29,10 @@ KEYS = facts.PolicyKeys(
 POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
 FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, {"é": BIG},
-                                                           {"meter:m": 1}, {"USD": 2})],
+                                                           {"meter:m": 1}, {"USD": 2}, 3)],
     state.PROFILE: [state.Profile("UTC", {}),
-                    state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5})],
+                    state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
+                                  {"default": facts.OveragePolicy.CARRY})],
     state.TERMS: [
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
@@ -55,8 +56,12 @@ FULL = {
         ), 8),
     ],
     state.FUNDING: [state.Funding("b")],
-    state.ACCRUAL: [state.Accrual(str(2**70), 2)],
-    state.OVERAGE: [state.OpenOverage("m", "p", 1, "meter:m", 2, 0)],
+    state.ACCRUAL: [state.Accrual(str(2**70), "2")],
+    state.OVERAGE: [state.OpenOverage("m", "p", 1, "meter:m", 2)],
+    state.CARRIED: [
+        state.Carried("u", 3, 2, {}, ()),
+        state.Carried("u", 3, 2, {"s": Exact(1, 1)}, (state.Price("u", 6, BIG, None),), ("u", 1)),
+    ],
     state.CHAIN: [state.Chain(3, "ab")],
     catalog.UNIT: [facts.UnitDeclared("u", 1, 6), facts.UnitDeclared("u", 1, 6, "n", "m")],
     catalog.METER: [facts.MeterDeclared("m", 1, "p", 0), facts.MeterDeclared("m", 1, "p", 3, "l")],

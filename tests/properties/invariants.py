@@ -115,7 +115,8 @@ def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
             if "block" not in line and "1150" in (line["debit"], line["credit"]):
                 sign = 1 if line["debit"] == "1150" else -1
                 booked[owner] += sign * line["amount"]
-                billed[owner] += line["amount"] if sign < 0 else 0
+                if line["rule"] == "R-BILL-ARREARS":
+                    billed[owner] += line["amount"]
         for owner in [key for key in accrued if key[0] == customer]:
             figures = (accrued[owner], billed[owner], booked[owner])
             assert figures[0] - figures[1] == figures[2] >= 0, (owner, figures, step.outcome)

@@ -150,8 +150,8 @@ class Over:
     time: int
     unit: str
     amount: Fraction
-    posted: int
     id: str = ""
+    carried: tuple[Any, Fraction, dict[str, Any]] | None = None
 
 
 @dataclass
@@ -232,6 +232,8 @@ class Customer:
     blocks: dict[str, Block] = field(default_factory=dict)
     overage: list[Over] = field(default_factory=list)
     accrued: dict[tuple[str, str], Fraction] = field(default_factory=dict)
+    billed: dict[tuple[str, str], Fraction] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
     grants_name: dict[tuple[str, str], str] = field(default_factory=dict)
     sales: Iterator[int] = field(default_factory=itertools.count)
@@ -275,6 +277,15 @@ class Customer:
             for line in invoice.lines
         )
 
+    def instants(self, now: int) -> list[int]:
+        """When something may have happened by itself, where credit is waited for."""
+        if all(over.carried is None for over in self.overage):
+            return []
+        ends = [hold.expires_at for hold in self.holds.values()]
+        for block in self.blocks.values():
+            ends += [block.effective_at, block.expires_at or now]
+        return sorted({end for end in ends if end <= now})
+
     def sold(self, block: str) -> int:
         return sum(
             amount
@@ -312,9 +323,13 @@ class Model:
 
     def sweep(self, at: int) -> None:
         """The clock moves the log to this instant."""
+        from properties.model_usage import repay
+
         self.now = max(self.now, at)
         for customer in self.customers.values():
-            customer.advance(self.now)
+            for instant_ in (*customer.instants(self.now), self.now):
+                customer.advance(instant_)
+                repay(self, customer, instant_)
 
     def feed(self, event: Event) -> tuple[str, str | None]:
         from properties.model_changes import CATALOG, CUSTOMER
@@ -371,11 +386,11 @@ class Model:
 
     # The catalog
 
-    def policy(self, key: str, time: int, default: Any) -> Any:
+    def policy(self, key: str, time: int, default: Any, known: int = NEVER) -> Any:
         """The value in force: each version keeps what it does not change of the one before."""
         found = default
         merged: Event = {}
-        for version in self.policies:
+        for version in (each for each in self.policies if each["recorded"] < known):
             merged = merged | version["keys"]
             if instant(version["effective_from"]) <= time:
                 found = merged.get(key, default)

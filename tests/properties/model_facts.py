@@ -70,7 +70,7 @@ def publish_card(model: Model, data: Event) -> None:
 def publish_policy(model: Model, data: Event) -> None:
     if model.policies and data["version"] <= model.policies[-1]["version"]:
         raise Refused("version_not_rising")
-    model.policies = [*model.policies, data]
+    model.policies = [*model.policies, data | {"recorded": model.now}]
 
 
 # Credit and usage
@@ -78,6 +78,10 @@ def publish_policy(model: Model, data: Event) -> None:
 
 def update(model: Model, customer: Customer, event: Event, time: int) -> None:
     """Time zone and attributes change no figure; a limit of null is removed."""
+    for unit, choice in event["data"].get("overage", {}).items():
+        if unit != "default" and model.decimals(unit) is None:
+            raise Refused("unknown_unit")
+        customer.choices[unit] = choice
     for unit, limit in event["data"].get("credit_limits", {}).items():
         if model.decimals(unit) is None:
             raise Refused("unknown_unit")
@@ -255,7 +259,14 @@ def _bill(customer: Customer, refs: list[Any]) -> int:
             ]
         billed += [over for over in found if over not in billed]
     customer.overage = [over for over in customer.overage if over not in billed]
-    return sum(over.posted for over in billed)
+    cleared = 0
+    for over in billed:
+        key, scale = (over.unit, over.meter), 10 ** MINOR.get(over.unit, 0)
+        before = customer.billed.get(key, Fraction(0))
+        customer.billed[key] = before + over.amount
+        if over.unit in MINOR:
+            cleared += round((before + over.amount) * scale) - round(before * scale)
+    return cleared
 
 
 def pay(_model: Model, customer: Customer, event: Event, _time: int) -> None:

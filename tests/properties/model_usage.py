@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from fractions import Fraction
 from typing import Any
 
 from properties.events import Event, instant
 from properties.model import (
-    MINOR,
     ORDER,
     Block,
     Customer,
@@ -103,24 +103,57 @@ def _overage(
     model: Model, customer: Customer, event: Event, time: int, bill: Bill, quantity: Fraction
 ) -> tuple[str, Fraction]:
     """Enter what no block paid; its unit and amount."""
-    data, costs, asked, rest = event["data"], bill.costs, bill.asked, bill.rest
-    exponent = model.meters[data["meter"]].get("exponent", 0)
-    share = rest / costs[asked] if asked else Fraction(1)
-    who = (event["source"], event["id"], time)
-    currency = customer.currency
-    if currency not in costs:
-        uncovered = Fraction(round(quantity * share * 10**exponent), 10**exponent)
-        unpriced = f"meter:{data['meter']}"
-        customer.overage.append(Over(who, data["meter"], time, unpriced, uncovered, 0))
-        return unpriced, uncovered
-    amount = rest if asked == currency else model.to_step(costs[currency] * share, currency)
-    key = (currency, data["meter"])
-    before = customer.accrued.get(key, Fraction(0))
-    customer.accrued[key] = before + amount
-    scale = 10 ** MINOR[currency]
-    posted = round((before + amount) * scale) - round(before * scale)
-    customer.overage.append(Over(who, data["meter"], time, currency, amount, posted))
-    return currency, amount
+    data, costs, currency = event["data"], bill.costs, customer.currency
+    who, meter = (event["source"], event["id"], time), data["meter"]
+    units = [bill.asked, currency, *sorted(costs), "default"]
+    usual = model.policy("overage.default", time, "bill")
+    choice = next((customer.choices[u] for u in units if u in customer.choices), usual)
+    unit, amount = uncovered(model, currency, meter, bill, quantity)
+    if choice in ("block", "buffer"):
+        return f"meter:{meter}", Fraction(0)
+    if unit == currency:
+        key = (currency, meter)
+        customer.accrued[key] = customer.accrued.get(key, Fraction(0)) + amount
+    over = Over(who, meter, time, unit, amount)
+    if choice == "carry":
+        over.carried = (copy.copy(bill), quantity, data.get("properties", {}))
+    customer.overage.append(over)
+    return unit, amount
+
+
+def uncovered(
+    model: Model, currency: str, meter: str, bill: Bill, quantity: Fraction
+) -> tuple[str, Fraction]:
+    """What is left of a bill: in the currency where that has a price, else of the meter."""
+    share = bill.rest / bill.costs[bill.asked] if bill.asked and bill.rest else Fraction(1)
+    if bill.paid:
+        share = Fraction(0)
+    if currency in bill.costs:
+        full = bill.costs[currency]
+        same = bill.asked == currency
+        return currency, bill.rest if same else model.to_step(full * share, currency)
+    scale = 10 ** model.meters[meter].get("exponent", 0)
+    return f"meter:{meter}", Fraction(round(quantity * share * scale), scale)
+
+
+def repay(model: Model, customer: Customer, time: int) -> None:
+    """Credit that is there pays what is carried, oldest first."""
+    order = model.policy("draw.order", time, ORDER, known=time)
+    owing = [over for over in customer.overage if over.carried is not None]
+    for over in sorted(owing, key=lambda each: (each.time, each.id)):
+        bill, quantity, properties = over.carried
+        product = model.meters[over.meter]["product"]
+        for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
+            scoped = in_scope(block.scope, product, over.meter, properties)
+            if bill.paid or not (block.available and block.unit in bill.costs and scoped):
+                continue
+            if part := bill.take(block.unit, block.available):
+                block.draw(part, product)
+        _, left = uncovered(model, customer.currency, over.meter, bill, quantity)
+        if over.unit == customer.currency:
+            customer.accrued[over.unit, over.meter] -= over.amount - left
+        over.amount = left
+    customer.overage = [over for over in customer.overage if over.amount or not over.carried]
 
 
 # Holds

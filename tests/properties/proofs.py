@@ -78,6 +78,13 @@ def accrual(lines: list[Event], proof: Event) -> None:
     assert posted == _total(lines), lines
 
 
+def backfill(lines: list[Event], proof: Event) -> None:
+    """What credit repays of overage is taken back from the rounded cumulative."""
+    scale = 10 ** lines[0]["exponent"]
+    posted = round(_number(proof, "a0") * scale) - round(_number(proof, "a1") * scale)
+    assert posted == _total(lines), lines
+
+
 def arrears(lines: list[Event], proof: Event) -> None:
     """What was accrued leaves 1150, as far as it is billed."""
     assert min(int(proof["accrued"]), int(proof["billed"])) == _total(lines), lines
@@ -148,6 +155,7 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "tax": whole_tax,
     "paid1-paid0": payment,
     "HE(a1)-HE(a0)": accrual,
+    "HE(a0)-HE(a1)": backfill,
     "min(accrued,billed)": arrears,
     "max(0,billed-accrued)": arrears_above,
     "max(0,accrued-billed)": arrears_below,

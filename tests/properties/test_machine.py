@@ -230,6 +230,14 @@ class FoldAgainstModel(RuleBasedStateMachine):
             data["meter"] = meter
         self._send(self._new("hold.settled", name, data))
 
+    @rule(
+        name=WHO,
+        unit=st.sampled_from(["default", "credits", "USD"]),
+        choice=st.sampled_from(["bill", "carry", "carry", "buffer", "block"]),
+    )
+    def choose_overage(self, name: str, unit: str, choice: str) -> None:
+        self._send(self._new("customer.updated", name, {"overage": {unit: choice}}))
+
     @rule(name=WHO, hold=holds)
     def release(self, name: str, hold: str) -> None:
         self._send(self._new("hold.released", name, {"hold": hold}))

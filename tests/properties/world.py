@@ -103,6 +103,8 @@ policy_keys = st.sampled_from(
         {"invoice.recognition": "on_payment"},
         {"invoice.recognition": "on_issue"},
         {"draw.order": ["kind", "expires_at"]},
+        {"overage.default": "carry"},
+        {"overage.default": "block"},
         {"sla.treatment": "net"},
         {"sla.expiry": "breakage"},
         {"sla.treatment": "accrue_on_grant", "sla.expiry": "reverse_contra"},

@@ -17,7 +17,7 @@ from creditfold.contract.fields import (
     Time,
     invalid,
 )
-from creditfold.contract.inputs import LINES_MAX, RecognitionName
+from creditfold.contract.inputs import LINES_MAX, OverageName, RecognitionName
 from creditfold.contract.predicates import Where
 from creditfold.core import facts
 from creditfold.core.order import ID, KEYS
@@ -152,6 +152,15 @@ class PolicyKeysData(Data):
         "term.",
     )
 
+    overage_default: OverageName | None = Field(
+        None, alias="overage.default", description="What becomes of usage beyond credit."
+    )
+    overdraft_cover: Literal["backfill", "none"] | None = Field(
+        None,
+        alias="overdraft.cover",
+        description="Whether credit repays carried overage: its revenue is then the credit's.",
+    )
+
     @model_validator(mode="after")
     def _total_order(self) -> PolicyKeysData:
         order = self.draw_order or []
@@ -175,6 +184,8 @@ class PolicyKeysData(Data):
             choice(facts.SlaExpiry, self.sla_expiry),
             choice(facts.GoodwillTreatment, self.goodwill_treatment),
             choice(facts.Forfeit, self.forfeit),
+            choice(facts.OveragePolicy, self.overage_default),
+            choice(facts.OverdraftCover, self.overdraft_cover),
         )
 
 

@@ -10,7 +10,7 @@ from creditfold.contract.dead_letters import dead_letter
 from creditfold.contract.envelope import SPEC_VERSION, Undecodable, Unreadable
 from creditfold.contract.exact_json import parse
 from creditfold.contract.example_inputs import CUSTOMER, INPUTS, NOON, OTHERS
-from creditfold.contract.topics import CATALOG_TYPES, event_type
+from creditfold.contract.topics import CATALOG_TYPES, NOTICES, event_type
 from creditfold.core.entries import (
     Cause,
     Emitted,
@@ -67,12 +67,20 @@ def _lines() -> Iterator[tuple[str, bytes]]:
         yield name, encode.structured(encode.outcome_record(outcome))
     for name, posting in (("full", _POSTING), ("minimal", _POSTING_MINIMAL)):
         yield name, encode.structured(encode.posting_record(posting, NOON))
-    notice = Notice(f"{_ID}.n1", "unpriced_usage", CUSTOMER, _ID, NOON)
-    full = Notice(
-        f"{_ID}.n1", "unpriced_usage", CUSTOMER, _ID, NOON, "llm.output_tokens", "llm", "1250"
-    )
-    for name, told in (("full", full), ("minimal", notice)):
-        yield name, encode.structured(encode.notice_record(told))
+    for what in (type_.split(".")[2] for type_ in NOTICES.types):
+        full = Notice(
+            notice=f"{_ID}.n1",
+            what=what,
+            customer=CUSTOMER,
+            outcome=_ID,
+            effective_at=NOON,
+            meter="llm.output_tokens",
+            product="llm",
+            quantity="1250",
+        )
+        minimal = Notice(full.notice, what, CUSTOMER, _ID, NOON)
+        for name, notice in (("full", full), ("minimal", minimal)):
+            yield name, encode.structured(encode.notice_record(notice))
     for name, batch in (("full", _BATCH), ("minimal", _BATCH_MINIMAL)):
         yield name, encode.structured(encode.batch_record(batch, 0))
     yield "full", _letter(b"acme", b'{"meter":', (("content-type", b"application/json"),))

@@ -26,6 +26,7 @@ LIST_MAX = 256
 LINES_MAX = 1000
 PRIORITY_MAX = 2**31 - 1
 
+OverageName = Literal["bill", "carry", "buffer", "block"]
 KindName = Literal["promotional", "goodwill", "sla", "included", "paid", "buffer"]
 RecognitionName = Literal["on_issue", "on_due", "on_payment"]
 
@@ -86,11 +87,22 @@ class CustomerCreated(Data):
     credit_limits: dict[Name, Amount] | None = Field(
         None, max_length=PROPERTIES_MAX, description="How much may be held beyond credit, by unit."
     )
+    overage: dict[Name, OverageName] | None = Field(
+        None,
+        max_length=PROPERTIES_MAX,
+        description="What becomes of usage beyond credit, by unit or `default`: bill it, carry it "
+        "until credit repays it, or (buffer, block) leave it uncovered; else policy "
+        "overage.default.",
+    )
 
     def body(self) -> facts.CustomerCreated:
         """As the fold reads it."""
         return facts.CustomerCreated(
-            self.currency, self.time_zone, self.attributes or {}, self.credit_limits or {}
+            self.currency,
+            self.time_zone,
+            self.attributes or {},
+            self.credit_limits or {},
+            {unit: facts.OveragePolicy(name) for unit, name in (self.overage or {}).items()},
         )
 
 
@@ -104,11 +116,22 @@ class CustomerUpdated(Data):
     credit_limits: dict[Name, Amount | None] | None = Field(
         None, max_length=PROPERTIES_MAX, description="New limits by unit; null removes one."
     )
+    overage: dict[Name, OverageName | None] | None = Field(
+        None,
+        max_length=PROPERTIES_MAX,
+        description="New choices by unit or `default`, for usage from now on; null removes one.",
+    )
 
     def body(self) -> facts.CustomerUpdated:
         """As the fold reads it."""
         return facts.CustomerUpdated(
-            self.time_zone, self.attributes or {}, self.credit_limits or {}
+            self.time_zone,
+            self.attributes or {},
+            self.credit_limits or {},
+            {
+                unit: None if name is None else facts.OveragePolicy(name)
+                for unit, name in (self.overage or {}).items()
+            },
         )
 
 

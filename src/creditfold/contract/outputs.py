@@ -57,6 +57,7 @@ class Entry(Output):
     rate: Decimal | None = Field(None, description="The price of one of the meter in the unit.")
     owed: Owed | None = Field(None, description="Where another unit had paid a part: how much.")
     hold: str | None = Field(None, description="The hold that has, had or used it.")
+    repays: str | None = Field(None, description="The carried overage that it repays.")
     value: Decimal | None = Field(
         None, description="What of the block's value left with it, in the value's currency."
     )
@@ -73,6 +74,12 @@ class Overage(Output):
     amount: Decimal | None = Field(None, description="Its exact price.")
     rate: Decimal | None = Field(None, description="The price of one of the meter.")
     owed: Owed | None = Field(None, description="Where a unit had paid a part: how much.")
+    policy: Literal["carry", "buffer", "block"] | None = Field(
+        None, description="carry: credit repays it; buffer, block: nobody owes it; absent: billed."
+    )
+    reverses: str | None = Field(
+        None, description="The overage that is smaller by this: quantity and amount are negative."
+    )
 
 
 class Cause(Output):
@@ -292,6 +299,7 @@ OUTPUTS: dict[str, type[Output]] = {
     event_type("ledger.outcome"): Outcome,
     event_type("revenue.posting"): Posting,
     event_type("notice.unpriced_usage"): Notice,
+    event_type("notice.uncovered_usage"): Notice,
     event_type("dead_letter.recorded"): DeadLetter,
     event_type("balance.snapshot"): Snapshot,
 }

@@ -79,7 +79,9 @@ INVOICES = Topic(
 USAGE = Topic(_name("usage"), Direction.INPUT, _types("usage.recorded"), rank=3)
 LEDGER = Topic(_name("ledger"), Direction.OUTPUT, _types("ledger.batch", "ledger.outcome"))
 REVENUE = Topic(_name("revenue"), Direction.OUTPUT, _types("revenue.posting"))
-NOTICES = Topic(_name("notices"), Direction.OUTPUT, _types("notice.unpriced_usage"))
+NOTICES = Topic(
+    _name("notices"), Direction.OUTPUT, _types("notice.unpriced_usage", "notice.uncovered_usage")
+)
 DEAD_LETTERS = Topic(_name("dead-letters"), Direction.OUTPUT, _types("dead_letter.recorded"))
 
 TOPICS = (USAGE, INVOICES, COMMANDS, TRANSFERS, LEDGER, REVENUE, NOTICES, DEAD_LETTERS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from creditfold.core import revenue
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
 from creditfold.core.facts import ArrearsRange, InvoiceIssued
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import OVERAGE, BilledLine, OpenOverage
+from creditfold.core.state import CARRIED, OVERAGE, BilledLine, OpenOverage
 
 BILL_ARREARS = "R-BILL-ARREARS"
 
@@ -60,9 +61,19 @@ def _settle(
     account = draft.edit_account()
     open_ = dict(account.overage)
     for id_, overage in found.items():
-        accrued[overage.product] = accrued.get(overage.product, 0) + overage.posted
+        posted = 0
+        if overage.unit == body.currency:
+            exponent = draft.catalog.exponent(overage.unit)
+            assert exponent is not None
+            posted = revenue.bill_accrued(
+                draft, overage.meter, overage.unit, overage.amount, exponent
+            )
+        accrued[overage.product] = accrued.get(overage.product, 0) + posted
         open_[overage.unit] -= overage.amount
         draft.put(OVERAGE, id_, None)
+        if draft.get(CARRIED, id_) is not None:
+            draft.put(CARRIED, id_, None)
+            account.carried -= 1
     account.overage = {unit: amount for unit, amount in open_.items() if amount}
     draft.begin_entry()
     rest = line.amount

@@ -18,7 +18,7 @@ from creditfold.core.facts import (
 )
 from creditfold.core.policy import Policy
 from creditfold.core.predicate import Value, holds
-from creditfold.core.state import Chain, State
+from creditfold.core.state import Chain, Price, State
 
 UNIT = "unit"
 METER = "meter"
@@ -70,15 +70,6 @@ class Clock(Struct, frozen=True):
     """Whether the wall clock may move this partition's log."""
 
     held: bool
-
-
-class Price(Struct, frozen=True):
-    """A full cost in steps of a unit, and the rate that made it (None: the product did)."""
-
-    unit: str
-    exponent: int
-    amount: int
-    rate: str | None
 
 
 class _Prepared:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import CustomerCreated, CustomerUpdated
+from creditfold.core.overage import DEFAULT
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
 
@@ -17,7 +18,7 @@ _V = TypeVar("_V")
 
 def create(draft: Draft, body: CustomerCreated) -> Rejection | None:
     """Open the account; its currency never changes."""
-    limits = _limits(draft, body.credit_limits)
+    limits = _limits(draft, body.credit_limits, body.overage)
     refusal = limits if isinstance(limits, Rejection) else None
     if body.currency not in MINOR_EXPONENT:
         detail = f"{body.currency} is not a currency of ISO 4217"
@@ -25,13 +26,13 @@ def create(draft: Draft, body: CustomerCreated) -> Rejection | None:
     if refusal is not None or isinstance(limits, Rejection):
         return refusal
     draft.put(ACCOUNT, "", Account(body.currency, draft.time))
-    draft.put(PROFILE, "", Profile(body.time_zone, body.attributes, _given(limits)))
+    draft.put(PROFILE, "", Profile(body.time_zone, body.attributes, _given(limits), body.overage))
     return None
 
 
 def update(draft: Draft, body: CustomerUpdated) -> Rejection | None:
     """Change what is given; an attribute or credit limit of None is removed."""
-    limits = _limits(draft, body.credit_limits)
+    limits = _limits(draft, body.credit_limits, body.overage)
     if isinstance(limits, Rejection):
         return limits
     profile: Profile = draft.get(PROFILE)
@@ -42,14 +43,21 @@ def update(draft: Draft, body: CustomerUpdated) -> Rejection | None:
             body.time_zone or profile.time_zone,
             _given({**profile.attributes, **body.attributes}),
             _given({**profile.credit_limits, **limits}),
+            _given({**profile.overage, **body.overage}),
         ),
     )
     return None
 
 
-def _limits(draft: Draft, wire: Mapping[str, Exact | None]) -> dict[str, int | None] | Rejection:
+def _limits(
+    draft: Draft, wire: Mapping[str, Exact | None], overage: Iterable[str]
+) -> dict[str, int | None] | Rejection:
     """Credit limits in steps of their units, or the gravest fault of them."""
-    faults: list[Rejection] = []
+    faults = [
+        Rejection(Code.UNKNOWN_UNIT, f"overage names unit {unit}: publish unit.declared first")
+        for unit in overage
+        if unit != DEFAULT and draft.catalog.exponent(unit) is None
+    ]
     found: dict[str, int | None] = {}
     for unit, quantity in wire.items():
         exponent = draft.catalog.exponent(unit)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from creditfold.core.blocks import steps
-from creditfold.core.catalog import Price
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Owed
 from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even
@@ -15,7 +14,7 @@ from creditfold.core.facts import MeterDeclared, RatedAmount
 from creditfold.core.order import sort_key
 from creditfold.core.predicate import Value
 from creditfold.core.rejections import Code, Rejection, highest
-from creditfold.core.state import WALLET, Terms, Wallet
+from creditfold.core.state import WALLET, Price, Terms, Wallet
 
 
 class Rest(Struct):
@@ -64,11 +63,11 @@ class Demand(Struct):
         return self.rest is not None and not self.rest.amount
 
     def fits(self, terms: Terms) -> bool:
-        """Begun at the time, priced in the block's unit, and inside its scope.
+        """Priced in the block's unit, and inside its scope.
 
         What may be for any usage takes from blocks that may pay for any.
         """
-        if self.time < terms.effective_at or terms.unit not in self.prices:
+        if terms.unit not in self.prices:
             return False
         if terms.scope is None:
             return True
@@ -78,8 +77,10 @@ class Demand(Struct):
         )
 
     def covered_by(self, terms: Terms) -> bool:
-        """As `fits`, and not expired at the time."""
-        return (terms.expires_at is None or self.time < terms.expires_at) and self.fits(terms)
+        """As `fits`, and valid at the time."""
+        if terms.expires_at is not None and self.time >= terms.expires_at:
+            return False
+        return self.time >= terms.effective_at and self.fits(terms)
 
     def ask(self, unit: str) -> bool:
         """Ask a block of this unit; whether anything is owed in it.
@@ -127,7 +128,9 @@ def metered(
         prices[given.unit] = given
     demand = Demand(draft.time, prices, meter, counted, properties)
     refusal = _too_much(draft, meter, demand)
-    return demand if refusal is None else refusal
+    if refusal is not None:
+        return refusal
+    return demand
 
 
 def amount_of(draft: Draft, unit: str, quantity: Exact) -> Demand | Rejection:

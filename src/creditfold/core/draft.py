@@ -64,6 +64,8 @@ class Draft:
         self.outcome = outcome
         self.time = time
         self.now = now
+        self.present = time if by_clock else now
+        """The instant up to which the customer's log has been folded."""
         self.expired_by = time - 1 if by_clock else now
         """What expires up to this instant has been folded; a hold that ends goes before it."""
         self.entries: list[Entry] = []
@@ -71,6 +73,8 @@ class Draft:
         self.postings: list[Posting] = []
         self.notices: list[Notice] = []
         self.changes: dict[Key, Any] = {}
+        self.freed = False
+        """Whether credit may now repay what was carried."""
         self._state = state
         self._journal = 0
         self.policy: Policy
@@ -151,6 +155,7 @@ class Draft:
         rate: str | None = None,
         owed: Owed | None = None,
         hold: str | None = None,
+        repays: str | None = None,
         value: int | None = None,
     ) -> None:
         """Enter a transfer of `amount` ledger steps of a block between two of its places.
@@ -167,6 +172,7 @@ class Draft:
             assert after >= 0, f"block {block} would hold {after} in {place}"
             setattr(record, place, after)
             if place is Place.AVAILABLE:
+                self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
         self.entries.append(
@@ -183,6 +189,7 @@ class Draft:
                 rate=rate,
                 owed=owed,
                 hold=hold,
+                repays=repays,
                 value=None if value is None else decimal(value, MINOR_EXPONENT[terms.currency]),
             )
         )

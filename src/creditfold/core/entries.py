@@ -59,6 +59,7 @@ class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
     rate: str | None = None
     owed: Owed | None = None
     hold: str | None = None
+    repays: str | None = None
     value: str | None = None
 
 
@@ -77,6 +78,8 @@ class Overage(Struct, frozen=True, omit_defaults=True):
     amount: str | None = None
     rate: str | None = None
     owed: Owed | None = None
+    policy: str | None = None
+    reverses: str | None = None
 
 
 class Cause(Struct, frozen=True, omit_defaults=True):

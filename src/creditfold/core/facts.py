@@ -67,6 +67,27 @@ class Forfeit(StrEnum):
     ALLOW = "allow"
 
 
+class OveragePolicy(StrEnum):
+    """What becomes of usage that no block covers."""
+
+    BILL = "bill"
+    CARRY = "carry"
+    BUFFER = "buffer"
+    BLOCK = "block"
+
+    @property
+    def owed(self) -> bool:
+        """Whether the customer owes it, in money or in credit; else it is uncovered for good."""
+        return self in (OveragePolicy.BILL, OveragePolicy.CARRY)
+
+
+class OverdraftCover(StrEnum):
+    """Whether credit that comes later pays for carried overage."""
+
+    BACKFILL = "backfill"
+    NONE = "none"
+
+
 class Malformed(Struct, frozen=True):
     """Readable as an event, not as what its type says: refused with the decoder's code."""
 
@@ -81,14 +102,16 @@ class CustomerCreated(Struct, frozen=True):
     time_zone: str
     attributes: dict[str, Value]
     credit_limits: dict[str, Exact] = {}
+    overage: dict[str, OveragePolicy] = {}
 
 
 class CustomerUpdated(Struct, frozen=True):
-    """What changes of a customer; absent is unchanged, an attribute or limit of None is removed."""
+    """What changes of a customer; absent is unchanged, a value of None is removed."""
 
     time_zone: str | None
     attributes: dict[str, Value | None]
     credit_limits: dict[str, Exact | None] = {}
+    overage: dict[str, OveragePolicy | None] = {}
 
 
 class Money(Struct, frozen=True):
@@ -312,6 +335,8 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     sla_expiry: SlaExpiry | None = None
     goodwill_treatment: GoodwillTreatment | None = None
     forfeit: Forfeit | None = None
+    overage_default: OveragePolicy | None = None
+    overdraft_cover: OverdraftCover | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -7,7 +7,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from creditfold.core import blocks, changes, customers, holds, invoices, refunds, usage
+from creditfold.core import (
+    blocks,
+    changes,
+    customers,
+    holds,
+    invoices,
+    overage,
+    refunds,
+    usage,
+)
 from creditfold.core.bodies import CatalogBody, CustomerBody, Fact, PassingBody
 from creditfold.core.catalog import Catalog
 from creditfold.core.draft import Draft
@@ -157,6 +166,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     refusal = _known(account, fact, body) or _apply(draft, body, fact)
     if refusal is not None:
         return _refused(fact, outcome, refusal)
+    overage.schedule_repayment(draft)
     draft.put(SEEN, _seen_key(fact), Seen(fact.content[:CONTENT_BYTES], until))
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
 
@@ -231,8 +241,11 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
             blocks.expire(draft, subject)
         case Phase.ACTIVATION:
             blocks.activate(draft, subject)
+        case Phase.REPAYMENT:
+            overage.repay(draft)
         case Phase.INVOICE_DUE:
             invoices.fall_due(draft, subject)
+    overage.schedule_repayment(draft)
     answer = Outcome(
         outcome=outcome,
         status=Status.APPLIED,

@@ -16,6 +16,8 @@ from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Place
 from creditfold.core.exact import decimal
 from creditfold.core.facts import HoldPlaced, HoldReleased
+from creditfold.core.overage import policy_of
+from creditfold.core.policy import Policy
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.state import BLOCK, HOLD, PROFILE, Account, Hold, Phase, Profile, Terms
 
@@ -90,22 +92,28 @@ def _beyond(draft: Draft, demand: Demand, *, others: bool) -> tuple[str, int] | 
         price = demand.prices[unit]
         rest = price.amount if demand.rest is None else demand.rest.in_unit(price)
         freed = account.on_credit.get(unit, 0) if others else 0
-        if rest <= room(account, profile, unit) + freed:
+        if rest <= room(account, profile, draft.policy, unit) + freed:
             return unit, rest
     return None
 
 
-def room(account: Account, profile: Profile, unit: str) -> int:
-    """What neither open overage nor a hold has of the unit's credit limit; may be below zero."""
+def room(account: Account, profile: Profile, policy: Policy, unit: str) -> int:
+    """What neither open overage nor a hold has of the unit's credit limit; may be below zero.
+
+    Where usage beyond credit is nobody's debt, there is no limit to go up to.
+    """
+    if not policy_of(profile, policy, unit).owed:
+        return 0
     taken = account.overage.get(unit, 0) + account.on_credit.get(unit, 0)
     return profile.credit_limits.get(unit, 0) - taken
 
 
-def spendable(account: Account, profile: Profile) -> dict[str, int]:
+def spendable(account: Account, profile: Profile, policy: Policy) -> dict[str, int]:
     """What a new hold for any usage could have at most, per unit."""
     units = account.usable.keys() | profile.credit_limits.keys()
     return {
-        unit: account.usable.get(unit, 0) + max(0, room(account, profile, unit)) for unit in units
+        unit: account.usable.get(unit, 0) + max(0, room(account, profile, policy, unit))
+        for unit in units
     }
 
 
@@ -139,7 +147,8 @@ def draw(draft: Draft, hold_id: str, hold: Hold, demand: Demand, usage: Usage) -
         terms = draft.terms(block_id)
         assert terms is not None
         part = 0
-        if not demand.paid and demand.fits(terms) and demand.ask(terms.unit):
+        begun = demand.time >= terms.effective_at
+        if begun and not demand.paid and demand.fits(terms) and demand.ask(terms.unit):
             assert demand.rest is not None
             part = min(demand.rest.amount, amount)
         if part:

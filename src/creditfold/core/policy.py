@@ -9,6 +9,8 @@ from creditfold.core.entries import canonical, sha256
 from creditfold.core.facts import (
     Forfeit,
     GoodwillTreatment,
+    OveragePolicy,
+    OverdraftCover,
     PolicyKeys,
     Recognition,
     SlaExpiry,
@@ -35,6 +37,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     sla_expiry: SlaExpiry = SlaExpiry.REVERSE_CONTRA
     goodwill_treatment: GoodwillTreatment = GoodwillTreatment.AUTO
     forfeit: Forfeit = Forfeit.REFUSE
+    overage_default: OveragePolicy = OveragePolicy.BILL
+    overdraft_cover: OverdraftCover = OverdraftCover.BACKFILL
 
     def changed(self, keys: PolicyKeys) -> Policy:
         """This policy with the keys that are given."""

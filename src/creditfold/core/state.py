@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.facts import Kind, Period, Recognition
+from creditfold.core.facts import Kind, OveragePolicy, Period, Recognition
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
 
@@ -22,7 +22,7 @@ class Account(Struct):
 
     `usable` is per unit in ledger steps. `overage` is what is neither repaid nor invoiced, in
     steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
-    holds have set aside on the credit limit.
+    holds have set aside on the credit limit. `carried` counts the overage that credit may repay.
     `next_due` is the earliest instant in the agenda.
     """
 
@@ -34,17 +34,19 @@ class Account(Struct):
     usable: dict[str, int] = {}
     overage: dict[str, int] = {}
     on_credit: dict[str, int] = {}
+    carried: int = 0
 
 
 class Profile(Struct, frozen=True):
     """What people said about a customer and no draw from a block reads.
 
-    `credit_limits` is per unit in ledger steps.
+    `credit_limits` is per unit in ledger steps, `overage` a policy per unit or for `default`.
     """
 
     time_zone: str
     attributes: dict[str, Value]
     credit_limits: dict[str, int] = {}
+    overage: dict[str, OveragePolicy] = {}
 
 
 class Terms(Struct, frozen=True):
@@ -160,6 +162,7 @@ class Phase(IntEnum):
     HOLD_END = 5
     EXPIRY = 20
     ACTIVATION = 40
+    REPAYMENT = 55
     INVOICE_DUE = 60
 
 
@@ -238,18 +241,28 @@ class Funding(Struct, frozen=True):
     block: str
 
 
-class Accrual(Struct, frozen=True):
-    """All overage of one (currency, meter) so far, in ledger steps, and what is posted of it.
+class Price(Struct, frozen=True):
+    """A full cost in steps of a unit, and the rate that made it (None: the product did)."""
 
-    The amount is text: over the years the steps may outgrow int64, which no single one may.
+    unit: str
+    exponent: int
+    amount: int
+    rate: str | None
+
+
+class Accrual(Struct, frozen=True):
+    """All overage of one (currency, meter) so far, and what of it was billed, in ledger steps.
+
+    HE of each is posted, so HE(amount) - HE(billed) stands in account 1150. They are text: over
+    the years the steps may outgrow int64, which no single one may.
     """
 
     amount: str = "0"
-    posted: int = 0
+    billed: str = "0"
 
 
 class OpenOverage(Struct, frozen=True):
-    """Overage that no invoice has billed; `posted` minor units of it stand in account 1150.
+    """Overage that no invoice has billed and no credit repaid.
 
     Without a price its unit is `meter:<meter>`, its amount is of the meter, and nothing is posted.
     """
@@ -259,7 +272,21 @@ class OpenOverage(Struct, frozen=True):
     time: int
     unit: str
     amount: int
-    posted: int
+
+
+class Carried(Struct, frozen=True):
+    """Open overage that credit repays: what it asks for, and how much of it is uncovered.
+
+    `quantity` is the usage's, `uncovered` what is left of it, both of the meter; `rest` is the
+    same exactly, in the unit that was asked last, or None where none was.
+    """
+
+    usage: str
+    quantity: int
+    uncovered: int
+    properties: dict[str, Value]
+    prices: tuple[Price, ...]
+    rest: tuple[str, int] | None = None
 
 
 class Chain(Struct, frozen=True):
@@ -295,4 +322,5 @@ INVOICE = "invoice"
 FUNDING = "funding"
 ACCRUAL = "accrual"
 OVERAGE = "overage"
+CARRIED = "carried"
 CHAIN = "chain"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from creditfold.core import holds, revenue
+from creditfold.core import holds, overage, revenue
 from creditfold.core.blocks import exhaust
-from creditfold.core.demand import Demand, Rest, burn_order, metered
+from creditfold.core.demand import Demand, burn_order, metered
 from creditfold.core.draft import Draft, Usage
-from creditfold.core.entries import Notice, Overage, Place
-from creditfold.core.exact import decimal, half_even
+from creditfold.core.entries import Place
 from creditfold.core.facts import HoldReleased, HoldSettled, HoldUse, UsageRecorded
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import HOLD, OVERAGE, Hold, OpenOverage, Terms
-from creditfold.core.times import rfc3339
+from creditfold.core.state import HOLD, Hold, Terms
 
 
 def record(draft: Draft, body: UsageRecorded, usage_id: str) -> Rejection | None:
@@ -29,7 +27,7 @@ def record(draft: Draft, body: UsageRecorded, usage_id: str) -> Rejection | None
         holds.draw(draft, body.hold.hold, hold, demand, usage)
     _draw(draft, demand, usage)
     if not demand.paid:
-        over = _overage(draft, demand)
+        over = overage.enter(draft, demand, usage)
         if body.hold is not None:
             holds.give_up_credit(draft, body.hold.hold, *over)
     if body.hold is not None and hold is not None and body.hold.final:
@@ -107,59 +105,3 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand:
         reopened = asleep is Place.EXPIRED
         revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=reopened)
     return block.spent
-
-
-def _overage(draft: Draft, demand: Demand) -> tuple[str, int]:
-    """Enter what no block covered: priced in the customer's currency, or without a price.
-
-    Its unit and amount.
-    """
-    account = draft.edit_account()
-    meter, rest = demand.meter, demand.rest
-    assert meter is not None
-    price = demand.prices.get(account.currency)
-    id_ = f"{draft.outcome}.o1"
-    uncovered = demand.quantity
-    if rest is not None:
-        uncovered = half_even(uncovered * rest.amount, rest.price.amount)
-    shown = decimal(uncovered, meter.exponent)
-    if price is None:
-        unit, amount, posted = f"meter:{meter.meter}", uncovered, 0
-        draft.overage.append(Overage(id_, meter.meter, meter.product, shown))
-        draft.notices.append(
-            Notice(
-                notice=f"{draft.outcome}.n1",
-                what="unpriced_usage",
-                customer=draft.customer,
-                outcome=draft.outcome,
-                effective_at=rfc3339(draft.time),
-                meter=meter.meter,
-                product=meter.product,
-                quantity=shown,
-            )
-        )
-    else:
-        if rest is None:
-            rest = Rest(price, price.amount)
-        elif rest.price.unit != price.unit:
-            rest.move_to(price)
-        unit, amount = price.unit, rest.amount
-        draft.overage.append(
-            Overage(
-                id_,
-                meter.meter,
-                meter.product,
-                shown,
-                unit=unit,
-                amount=decimal(amount, price.exponent),
-                rate=price.rate,
-                owed=rest.owed,
-            )
-        )
-        posted = revenue.accrue(draft, meter.meter, meter.product, unit, amount, price.exponent)
-    if amount:
-        account.overage = {**account.overage, unit: account.overage.get(unit, 0) + amount}
-        draft.put(
-            OVERAGE, id_, OpenOverage(meter.meter, meter.product, draft.time, unit, amount, posted)
-        )
-    return unit, amount

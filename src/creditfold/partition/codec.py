@@ -22,6 +22,7 @@ _TYPES: Final[dict[str, Any]] = {
     state.FUNDING: state.Funding,
     state.ACCRUAL: state.Accrual,
     state.OVERAGE: state.OpenOverage,
+    state.CARRIED: state.Carried,
     state.CHAIN: state.Chain,
     catalog.UNIT: facts.UnitDeclared,
     catalog.METER: facts.MeterDeclared,

@@ -65,7 +65,7 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         held=texts(held),
         holds=tuple(_hold(id_, hold, units, text) for id_, hold in holds),
         credit_limits=texts(profile.credit_limits),
-        spendable=texts(spendable(account, profile)),
+        spendable=texts(spendable(account, profile, catalog.policy(at)[0])),
     )
 
 
