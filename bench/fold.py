@@ -49,6 +49,7 @@ from creditfold.log.records import Record
 from creditfold.partition.position import Position
 from creditfold.partition.step import Partition
 from creditfold.partition.store import MemoryStore
+from creditfold.partition.zones import zone
 
 START = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
 METER = "llm.output_tokens"
@@ -60,7 +61,7 @@ class Bench:
 
     def __init__(self, blocks: int, remembered: int) -> None:
         self.store = MemoryStore()
-        self.catalog = Catalog(self.store)
+        self.catalog = Catalog(self.store, zone)
         self.number = 0
         self._set_up(blocks)
         for start in range(0, remembered, 100_000):
@@ -95,7 +96,7 @@ class Bench:
         assert step.outcome.status == "applied", step.outcome
         self.store.apply(step.changes)
         if step.catalog_changed:
-            self.catalog = Catalog(self.store)
+            self.catalog = Catalog(self.store, zone)
         return step
 
     def use(self, count: int) -> float:

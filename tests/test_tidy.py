@@ -43,15 +43,16 @@ IMPORTS_OF_CORE = {
     "bisect",
     "collections",
     "copy",
+    "creditfold",
     "datetime",
     "enum",
     "fractions",
     "functools",
     "hashlib",
+    "itertools",
     "msgspec",
     "re",
     "typing",
-    "creditfold",
 }
 
 # Written in two parts, so that this file does not find itself.

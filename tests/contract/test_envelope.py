@@ -148,7 +148,7 @@ def test_an_attribute_that_stands_twice_is_refused():
 
 
 def test_a_type_that_nobody_knows_is_readable_with_a_customer_and_without():
-    type_ = event_type("program.published")
+    type_ = event_type("program.imagined")
     assert read_line(line(type_, subject=...)).subject is None
     assert read_line(line(type_)).subject == "acme"
     assert read_record(None, VALUE, headers(ce_type=type_.encode())).subject is None

@@ -19,6 +19,14 @@ LINE = {"line": "1", "amount": "10"}
 INVOICE = {"invoice": "new", "currency": "USD", "lines": [LINE]}
 CARD = {"rate_card": "card", "version": 1, "effective_from": NOW, "rates": []}
 RATE = {"meter": "gb", "unit": "USD", "per_unit": "1"}
+PLAN = {"plan": "pro", "period": "month"}
+PROGRAM = {
+    "program": "known",
+    "version": 1,
+    "effective_from": NOW,
+    "who": {"field": "customer.attributes.tier", "eq": "gold"},
+    "grant": {"kind": "included", "unit": "USD", "quantity": "1", "expires": "never"},
+}
 NO_METER, NO_UNIT = {"meter": "none"}, {"unit": "none"}
 INEXACT = {"per_unit": "0.00000001"}
 
@@ -102,6 +110,33 @@ def policy(**data: Any) -> Given:
     return catalog("policy.published", POLICY | {"version": 9} | past | data)
 
 
+def program(**data: Any) -> Given:
+    """A program that differs from an acceptable one, one version up."""
+    return catalog("program.published", PROGRAM | {"version": 2} | data)
+
+
+def template(**data: Any) -> Given:
+    """A program whose blocks differ from acceptable ones."""
+    return program(grant=PROGRAM["grant"] | data)
+
+
+def attached(name: str, **definition: Any) -> Given:
+    """A program of the customer's own, or the published one of this name."""
+    own = {"grant": PROGRAM["grant"] | definition} if definition else None
+    return Given("program.attached", {"program": name, "definition": own})
+
+
+def by_subscription(name: str) -> Given:
+    """A program of the customer's own with the dates of each subscription."""
+    own = {"grant": PROGRAM["grant"], "every": "month", "anchor": "subscription"}
+    return Given("program.attached", {"program": name, "definition": own})
+
+
+def subscribed(verb: str, **data: Any) -> Given:
+    """A step in the life of the known subscription."""
+    return Given(f"subscription.{verb}", {"subscription": "sub"} | data)
+
+
 def setting() -> Book:
     """Everything that facts below refer to."""
     book = Book()
@@ -119,6 +154,12 @@ def setting() -> Book:
     book.grant(
         "lasting", "1", effective_at="2026-01-01T00:00:00Z", expires_at="2026-03-01T00:00:00Z"
     )
+    book.applied("subscription.started", {"subscription": "sub"} | PLAN)
+    book.applied("subscription.started", {"subscription": "gone"} | PLAN)
+    book.applied("subscription.cancelled", {"subscription": "gone"})
+    book.published("program.published", PROGRAM)
+    mine = PROGRAM["grant"] | {"unit": "coins", "expires": "P1D"}
+    book.applied("program.attached", {"program": "mine", "definition": {"grant": mine}})
     book.applied("usage.recorded", USAGE, id="taken")
     book.applied("hold.placed", HOLD | {"hold": "open"})
     book.applied("customer.created", {"currency": "EUR"}, customer="euro")
@@ -142,12 +183,14 @@ SINGLE: dict[Code, Given] = {
     ),
     Code.UNIT_IS_CURRENCY: unit(unit="CHF"),
     Code.EXPONENT_CHANGED: unit(exponent=3),
+    Code.SUBJECT_CHANGED: program(who={"field": "subscription.plan", "eq": "pro"}),
     Code.UNKNOWN_METER: used(NO_METER),
     Code.UNKNOWN_UNIT: granted(NO_UNIT),
     Code.UNKNOWN_CURRENCY: issued({"currency": "XAU"}),
     Code.RATE_NOT_EXACT: card(INEXACT),
     Code.WINDOW_IN_PAST: policy(),
     Code.UNKNOWN_BLOCK: changed("credit.voided", "none"),
+    Code.UNKNOWN_PROGRAM: attached("none"),
     Code.QUANTITY_NOT_POSITIVE: used({"quantity": "0"}),
     Code.QUANTITY_NOT_EXACT: used({"quantity": "1.5"}),
     Code.QUANTITY_OUT_OF_RANGE: granted({"quantity": HUGE}),
@@ -169,6 +212,9 @@ SINGLE: dict[Code, Given] = {
     Code.METER_MISSING: Given("hold.settled", {"hold": "open", "quantity": "1"}),
     Code.HELD: held(quantity="30"),
     Code.NOT_ENOUGH: held(quantity="31"),
+    Code.SUBSCRIPTION_EXISTS: subscribed("started", **PLAN),
+    Code.UNKNOWN_SUBSCRIPTION: subscribed("renewed", subscription="none"),
+    Code.SUBSCRIPTION_STATUS: subscribed("paused", subscription="gone"),
     Code.INVOICE_EXISTS: issued({"invoice": "plain"}),
     Code.UNKNOWN_INVOICE: paid("none", "1"),
     Code.DUE_DATE_MISSING: issued({"recognition": "on_due"}),
@@ -227,6 +273,40 @@ OTHERS: list[tuple[Code, Given]] = [
     (Code.UNKNOWN_HOLD, settled(hold="none", quantity="0")),
     (Code.UNKNOWN_UNIT, used({"amount": {"unit": "none", "quantity": "1"}})),
     (Code.UNKNOWN_UNIT, card(NO_UNIT)),
+    (Code.VERSION_NOT_RISING, program(version=1)),
+    (
+        Code.VERSION_NOT_RISING,
+        catalog("program.ended", {"program": "known", "version": 1, "effective_from": NOW}),
+    ),
+    (
+        Code.UNKNOWN_PROGRAM,
+        catalog("program.ended", {"program": "none", "version": 1, "effective_from": NOW}),
+    ),
+    (Code.UNKNOWN_PROGRAM, Given("program.detached", {"program": "none"})),
+    (Code.SUBJECT_CHANGED, program(every="month", anchor="subscription")),
+    (Code.SUBJECT_CHANGED, by_subscription("known")),
+    (Code.SUBJECT_CHANGED, by_subscription("mine")),
+    (Code.UNKNOWN_UNIT, template(unit="none")),
+    (Code.UNKNOWN_UNIT, attached("own", unit="none")),
+    (Code.UNKNOWN_CURRENCY, template(value=WORTH | {"currency": "XXX"})),
+    (Code.QUANTITY_NOT_POSITIVE, template(quantity="0")),
+    (Code.QUANTITY_NOT_EXACT, template(value=WORTH | {"amount": "1.001"})),
+    (Code.QUANTITY_OUT_OF_RANGE, template(quantity=HUGE)),
+    (Code.VALUE_NOT_FREE, template(kind="promotional", value=WORTH)),
+    (Code.EMPTY_INTERVAL, program(effective_to=NOW)),
+    (
+        Code.EMPTY_INTERVAL,
+        Given(
+            "program.attached",
+            {"program": "own", "definition": {"grant": PROGRAM["grant"], "effective_to": NOW}},
+        ),
+    ),
+    (Code.UNKNOWN_SUBSCRIPTION, subscribed("changed", subscription="none")),
+    (Code.UNKNOWN_SUBSCRIPTION, subscribed("resumed", subscription="none")),
+    (Code.UNKNOWN_SUBSCRIPTION, subscribed("cancelled", subscription="none")),
+    (Code.SUBSCRIPTION_STATUS, subscribed("changed", subscription="gone")),
+    (Code.SUBSCRIPTION_STATUS, subscribed("resumed", subscription="gone")),
+    (Code.SUBSCRIPTION_STATUS, subscribed("cancelled", subscription="gone")),
     (Code.UNKNOWN_METER, card(NO_METER)),
     (Code.UNKNOWN_METER, unit(unit="other", meter="none")),
     (Code.UNKNOWN_METER, issued({}, {"meter": "none"})),

@@ -11,6 +11,7 @@ from core.refusals import (
     NO_UNIT,
     NOW,
     OTHERS,
+    PROGRAM,
     SINGLE,
     WORTH,
     Given,
@@ -22,8 +23,10 @@ from core.refusals import (
     issued,
     paid,
     policy,
+    program,
     setting,
     settled,
+    template,
     unit,
     used,
 )
@@ -41,6 +44,8 @@ def told(given: Given) -> str:
 
 
 C = Code
+BY_PLAN = {"field": "subscription.plan", "eq": "pro"}
+NO_UNIT_GRANT = PROGRAM["grant"] | NO_UNIT
 PAIRS = [
     (C.UNKNOWN_TYPE, C.UNKNOWN_FIELD, Given("usage.imagined", {"quantiy": "1"})),
     (C.UNKNOWN_FIELD, C.MISSING_FIELD, Given("usage.recorded", {"quantiy": "1", "meter": "calls"})),
@@ -109,6 +114,13 @@ PAIRS = [
         C.METER_MISSING,
         Given("hold.settled", {"hold": "none", "quantity": "1"}),
     ),
+    (C.VERSION_NOT_RISING, C.SUBJECT_CHANGED, program(version=1, who=BY_PLAN)),
+    (C.SUBJECT_CHANGED, C.UNKNOWN_UNIT, program(who=BY_PLAN, grant=NO_UNIT_GRANT)),
+    (C.SUBJECT_CHANGED, C.EMPTY_INTERVAL, program(who=BY_PLAN, effective_to=NOW)),
+    (C.VERSION_NOT_RISING, C.UNKNOWN_UNIT, program(version=1, grant=NO_UNIT_GRANT)),
+    (C.VERSION_NOT_RISING, C.EMPTY_INTERVAL, program(version=1, effective_to=NOW)),
+    (C.UNKNOWN_UNIT, C.EMPTY_INTERVAL, program(grant=NO_UNIT_GRANT, effective_to=NOW)),
+    (C.UNKNOWN_UNIT, C.VALUE_NOT_FREE, template(unit="none", kind="promotional", value=WORTH)),
     (C.UNKNOWN_METER, C.UNKNOWN_UNIT, card(NO_METER | NO_UNIT)),
     (C.UNKNOWN_METER, C.UNKNOWN_UNIT, used(NO_METER | {"amount": NO_UNIT | {"quantity": "1"}})),
     (C.UNKNOWN_METER, C.UNKNOWN_UNIT, card(NO_UNIT, NO_METER)),

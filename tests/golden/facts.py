@@ -101,6 +101,7 @@ def facts() -> list[Event]:
     book.applied("usage.recorded", {"meter": "calls", "quantity": "3"}, customer="日本")
     _compensated_and_held(book)
     _carried_and_uncovered(book)
+    _granted_by_programs(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
@@ -154,3 +155,28 @@ def _changes(book: Book) -> None:
     book.published("policy.published", POLICY | {"version": 3} | keys)
     book.invoice({"amount": "9", "sells": [{"block": "v2"}]}, invoice="g6")
     book.applied("credit.voided", {"block": "v2"} | why, "2026-03-17T00:00:00Z")
+
+
+def _granted_by_programs(book: Book) -> None:
+    """For everyone and for a plan, a step that waits, a grant that cannot be made."""
+    everyone = {"field": "customer.id", "exists": True}
+    included = {"kind": "included", "unit": "coins", "quantity": "30", "expires": "period_end"}
+    gift = {"kind": "promotional", "unit": "coins", "quantity": "9223372036854775807"}
+    program = {"version": 1, "effective_from": "2026-03-26T00:00:00Z", "who": everyone}
+    weekly = {"grant": included, "every": "week", "anchor": "calendar"}
+    plan = {"who": {"field": "subscription.plan", "eq": "pro"}, "anchor": "subscription"}
+    share = {"proration": {"first": "by_second", "last": "by_second"}}
+    book.published("program.published", program | weekly | {"program": "all"})
+    book.published("program.published", program | weekly | plan | share | {"program": "plan"})
+    book.published(
+        "program.published", program | {"program": "huge", "grant": gift | {"expires": "P1M"}}
+    )
+    pro = {"subscription": "pro", "plan": "pro", "period": "P1W", "anchor": "2026-03-24T00:00:00Z"}
+    book.applied("subscription.started", pro, "2026-03-26T12:00:00Z")
+    book.use("2", at="2026-03-27T12:00:00Z")
+    later = {"subscription": "pro", "at_period_end": True}
+    book.applied("subscription.paused", later, "2026-03-28T00:00:00Z")
+    book.published(
+        "program.ended",
+        {"program": "all", "version": 2, "effective_from": "2026-03-31T00:00:00Z"},
+    )

@@ -33,7 +33,7 @@ UNTIL = 1_775_088_000_000_000
 
 CODE = Version(behaviour=BEHAVIOUR, tz="any")
 """Stands in the headers for the tz database of whoever runs this: the golden log must not change
-with it, and no rule of this behaviour asks it."""
+with it, and the dates of its programs are UTC."""
 
 
 def golden(inputs: list[bytes]) -> dict[str, list[bytes]]:

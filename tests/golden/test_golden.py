@@ -66,7 +66,15 @@ def test_the_golden_log_touches_every_rule_code_and_status():
     assert set(Code) <= {o.get("code") for o in outcomes}
     assert set() == RULES - {p["rule"] for p in of_type(stored("revenue"), "revenue.posting")}
     due = {o["cause"]["due"].split()[0] for o in outcomes if "due" in o["cause"]}
-    assert {"activation", "expiry", "hold_end", "invoice_due", "repayment"} == due
+    assert {
+        "activation",
+        "expiry",
+        "hold_end",
+        "invoice_due",
+        "refill",
+        "repayment",
+        "subscription",
+    } == due
     places = {(e["from"], e["to"]) for o in outcomes for e in o.get("entries", ())}
     assert {
         ("origin", "issued"),

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditfold.core import catalog, facts, state
+from creditfold.core import catalog, facts, program_facts, program_state, state
+from creditfold.core.calendar import Every
 from creditfold.core.exact import Exact
 from creditfold.core.predicate import AllOf, AnyOf, Not, Op, Test
 from creditfold.core.scope import Filter, Scope
+from creditfold.partition import rounds
 from creditfold.partition.codec import _TYPES, decode_key, decode_record, encode_key, encode_record
 
 WHERE = AllOf(
@@ -27,16 +29,26 @@ KEYS = facts.PolicyKeys(
     facts.GoodwillTreatment.NET,
 )
 POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
+TEMPLATE = facts.CreditGranted("", facts.Kind.INCLUDED, "u", Exact(1, 0))
+PROGRAM = program_facts.Program(
+    TEMPLATE,
+    program_facts.Until.PERIOD_END,
+    Every(days=7),
+    program_facts.LocalTime(5, "UTC"),
+    program_facts.Proration(True, True),
+)
+PROGRAM_ONCE = program_facts.Program(TEMPLATE, Every(months=1))
+
 FULL = {
-    state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, {"é": BIG},
+    state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, 3, {"é": BIG},
                                                            {"meter:m": 1}, {"USD": 2}, 3)],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
-                                  {"default": facts.OveragePolicy.CARRY})],
+                                  {"default": facts.OveragePolicy.CARRY}, 1, ("s",), ("p",))],
     state.TERMS: [
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
-                    facts.Period(0, BIG), "4910"),
+                    facts.Period(0, BIG), "4910", "p:c"),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14,
@@ -69,6 +81,27 @@ FULL = {
         facts.Rate("m", "u", Exact(1, 18), WHERE), facts.Rate("m", "u", Exact(0, 0))), "cust"),))],
     catalog.POLICY: [catalog.PolicyVersions((catalog.PolicyVersion(
         1, 4, 5, catalog.Policy().changed(KEYS), POLICY, "hash"),))],
+    catalog.PROGRAM: [catalog.ProgramVersions((
+        catalog.ProgramVersion(1, 1, 2, 3, 4, WHERE, PROGRAM),
+        catalog.ProgramVersion(2, 3, 4, 5)))],
+    program_state.ENROLMENT: [
+        program_state.Enrolment(1, 2, 3),
+        program_state.Enrolment(1, 2, 3, program_state.Cut("b", BIG, 1, 2)),
+    ],
+    program_state.ATTACHMENT: [
+        program_state.Attachment(False, 0),
+        program_state.Attachment(True, 1, 2, 3, PROGRAM_ONCE),
+    ],
+    program_state.SUBSCRIPTION: [
+        program_state.Subscription("p", Every(1), 2, 3, {}),
+        program_state.Subscription(
+            "p", Every(1, 2, 3), 2, 3, {"s": True}, program_state.SubscriptionStatus.PAUSED, 4,
+            program_state.Pending(5, program_state.SubscriptionStatus.CANCELLED,
+                                  program_facts.SubscriptionChanged("s", "q", Every(days=7), 1,
+                                                                    {"a": None}, True)),
+        ),
+    ],
+    rounds.ROUND: [rounds.Round(), rounds.Round(1, 2, "c")],
     catalog.CLOCK: [catalog.Clock(held=True), catalog.Clock(held=False)],
 }  # fmt: skip
 ROWS = [(kind, record) for kind, records in FULL.items() for record in records]

@@ -22,7 +22,11 @@ def lives(draw: st.DrawFn) -> list[Event]:
     for n in range(draw(st.integers(4, 24))):
         now += draw(st.sampled_from([0, HOUR, DAY, 4 * DAY]))
         customer = draw(st.sampled_from(["ada", "bo"]))
-        match draw(st.sampled_from(["created", "grant", "use", "invoice", "pay", "policy"])):
+        match draw(
+            st.sampled_from(
+                ["created", "grant", "use", "invoice", "pay", "policy", "program", "plan"]
+            )
+        ):
             case "created":
                 kind, data = "customer.created", {"currency": "USD"}
             case "grant":
@@ -66,6 +70,32 @@ def lives(draw: st.DrawFn) -> list[Event]:
                         )
                     ),
                 }
+            case "program":
+                kind, customer = "program.published", None
+                data = {
+                    "program": draw(st.sampled_from("pq")),
+                    "version": n + 1,
+                    "effective_from": text(now + draw(st.sampled_from([-DAY, 0, 2 * DAY]))),
+                    "who": {"field": "subscription.plan", "eq": "pro"},
+                    "grant": {
+                        "kind": "promotional",
+                        "unit": "USD",
+                        "quantity": draw(st.sampled_from(["3", "5"])),
+                        "expires": "period_end",
+                    },
+                    "every": draw(st.sampled_from(["P2D", "week"])),
+                    "proration": {"first": "by_second", "last": "by_second"},
+                }
+            case "plan":
+                kind = draw(st.sampled_from(["started", "changed", "cancelled", "renewed"]))
+                data = {"subscription": "s"}
+                if kind in ("started", "changed"):
+                    data["plan"] = draw(st.sampled_from(["pro", "free"]))
+                if kind in ("cancelled", "changed"):
+                    data["at_period_end"] = draw(st.booleans())
+                if kind == "started":
+                    data["period"] = "P3D"
+                kind = f"subscription.{kind}"
             case _:
                 kind = "usage.recorded"
                 meter = draw(st.sampled_from(["calls", "tokens", "pings"]))

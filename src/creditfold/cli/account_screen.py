@@ -49,6 +49,10 @@ def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
         blocks(out, view["blocks"])
         out.print(legend(view["blocks"]))
     _expiry(out, view)
+    if view["subscriptions"]:
+        _subscriptions(out, view["subscriptions"])
+    if view["programs"]:
+        _programs(out, view["programs"])
     if view["invoices"]:
         _invoices(out, view["invoices"])
     if view["last"]:
@@ -130,6 +134,41 @@ def _expiry(out: Console, view: dict[str, Any]) -> None:
     text = f"{block['available']} {block['unit']} of block {screen.clean(block['block'])}"
     screen.heading(out, "Expires next")
     out.print(f"  {text} at {block['expires_at']}", soft_wrap=True)
+
+
+def _subscriptions(out: Console, found: list[dict[str, Any]]) -> None:
+    screen.heading(out, "Subscriptions")
+    rows = [
+        (
+            each["subscription"],
+            each["plan"],
+            each["status"],
+            _minute(each.get("period_ends_at")),
+            " ".join(each[key] for key in ("at_period_end", "next_plan") if key in each),
+        )
+        for each in found
+    ]
+    out.print(screen.table(("subscription", "plan", "status", "period ends", "then"), rows))
+
+
+def _programs(out: Console, found: list[dict[str, Any]]) -> None:
+    screen.heading(out, "Programs")
+    rows = [
+        (
+            each["program"],
+            each.get("subscription", ""),
+            str(each["granted"]),
+            _minute(each.get("covered_until")),
+            _minute(each.get("next_at")),
+        )
+        for each in found
+    ]
+    columns = ("program", "subscription", "grants", "covered until", "next grant")
+    out.print(screen.table(columns, rows, right=("grants",)))
+
+
+def _minute(instant: str | None) -> str:
+    return "" if instant is None else instant[:16].replace("T", " ")
 
 
 def _invoices(out: Console, invoices: list[dict[str, Any]]) -> None:

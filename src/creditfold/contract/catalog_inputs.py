@@ -25,7 +25,7 @@ from creditfold.core.order import ID, KEYS
 VERSION_MAX = 2**53 - 1
 EXPONENT_MAX = 12
 
-_version = Field(ge=1, le=VERSION_MAX, description="Rises with each publication of this object.")
+VERSION = Field(ge=1, le=VERSION_MAX, description="Rises with each publication of this object.")
 
 _E = TypeVar("_E", bound=StrEnum)
 _ORDER_KEYS = (*KEYS, ID)
@@ -35,7 +35,7 @@ class UnitDeclared(Data):
     """A custom unit of credit. Currencies need no declaration."""
 
     unit: Name = Field(description="The unit's id, such as credits or tokens.")
-    version: int = _version
+    version: int = VERSION
     exponent: int = Field(6, ge=0, le=EXPONENT_MAX, description="Decimals that the ledger keeps.")
     name: Name | None = Field(None, description="What people call it.")
     meter: Name | None = Field(
@@ -51,7 +51,7 @@ class MeterDeclared(Data):
     """A meter of a product."""
 
     meter: Name = Field(description="The meter's id, such as llm.output_tokens.")
-    version: int = _version
+    version: int = VERSION
     product: Name = Field(description="The product whose revenue its usage is.")
     exponent: int = Field(0, ge=0, le=EXPONENT_MAX, description="Decimals of its quantities.")
     unit_label: Name | None = Field(None, description="What people call one of it.")
@@ -89,7 +89,7 @@ class RateCardPublished(Data):
     """A version of a price list. The first rate that matches wins, per unit."""
 
     rate_card: Name = Field(description="The price list's id.")
-    version: int = _version
+    version: int = VERSION
     effective_from: Time = Field(description="Usage from this instant on is priced by it.")
     applies_to: AppliesTo | None = Field(None, description="Absent: for every customer.")
     rates: list[RateData] = Field(
@@ -192,7 +192,7 @@ class PolicyKeysData(Data):
 class PolicyPublished(Data):
     """A version of the accounting and burn choices, with who answers for it."""
 
-    version: int = _version
+    version: int = VERSION
     effective_from: Time = Field(description="Facts from this instant on are judged by it.")
     keys: PolicyKeysData = Field(description="The choices that change; the others stay.")
     author: Name = Field(description="Who made the choice.")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from creditfold.contract import catalog_inputs as catalog
 from creditfold.contract import change_inputs as changes
 from creditfold.contract import hold_inputs, inputs
+from creditfold.contract import program_inputs as programs
 from creditfold.contract.envelope import Envelope
 from creditfold.contract.exact_json import dump
 from creditfold.contract.predicates import TAG
@@ -36,6 +37,16 @@ Input: TypeAlias = (
     | catalog.UnitDeclared
     | catalog.MeterDeclared
     | catalog.RateCardPublished
+    | programs.ProgramAttached
+    | programs.ProgramDetached
+    | programs.SubscriptionStarted
+    | programs.SubscriptionChanged
+    | programs.SubscriptionRenewed
+    | programs.SubscriptionPaused
+    | programs.SubscriptionResumed
+    | programs.SubscriptionCancelled
+    | programs.ProgramPublished
+    | programs.ProgramEnded
     | catalog.PolicyPublished
     | catalog.ClockHeld
     | catalog.ClockReleased
@@ -59,6 +70,16 @@ INPUTS: dict[str, type[Input]] = {
     event_type("unit.declared"): catalog.UnitDeclared,
     event_type("meter.declared"): catalog.MeterDeclared,
     event_type("rate_card.published"): catalog.RateCardPublished,
+    event_type("program.attached"): programs.ProgramAttached,
+    event_type("program.detached"): programs.ProgramDetached,
+    event_type("subscription.started"): programs.SubscriptionStarted,
+    event_type("subscription.changed"): programs.SubscriptionChanged,
+    event_type("subscription.renewed"): programs.SubscriptionRenewed,
+    event_type("subscription.paused"): programs.SubscriptionPaused,
+    event_type("subscription.resumed"): programs.SubscriptionResumed,
+    event_type("subscription.cancelled"): programs.SubscriptionCancelled,
+    event_type("program.published"): programs.ProgramPublished,
+    event_type("program.ended"): programs.ProgramEnded,
     event_type("policy.published"): catalog.PolicyPublished,
     event_type("clock.held"): catalog.ClockHeld,
     event_type("clock.released"): catalog.ClockReleased,

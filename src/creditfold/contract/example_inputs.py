@@ -144,6 +144,97 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"hold": "H1", "quantity": 0},
     ),
     "hold.released": ({"hold": "H1"}, {"hold": "H1"}),
+    "program.published": (
+        {
+            "program": "pro-monthly",
+            "version": 3,
+            "effective_from": "2026-12-01T00:00:00Z",
+            "effective_to": "2028-01-01T00:00:00Z",
+            "who": {
+                "all": [
+                    {"field": "subscription.plan", "in": ["pro", "team"]},
+                    {"not": {"field": "customer.attributes.segment", "eq": "internal"}},
+                ]
+            },
+            "grant": {
+                "kind": "included",
+                "unit": "credits",
+                "quantity": "1000",
+                "value": {"amount": "10.00", "currency": "USD"},
+                "expires": "period_end",
+                "priority": 5,
+                "scope": {"include": {"products": ["llm"]}},
+                "reason": "part of the plan",
+            },
+            "every": "month",
+            "anchor": "subscription",
+            "proration": {"first": "by_second", "last": "by_second"},
+        },
+        {
+            "program": "welcome",
+            "version": 1,
+            "effective_from": NOON,
+            "who": {"field": "customer.id", "exists": True},
+            "grant": {
+                "kind": "promotional",
+                "unit": "USD",
+                "quantity": "10",
+                "expires": "P3M",
+            },
+        },
+    ),
+    "program.ended": (
+        {"program": "welcome", "version": 2, "effective_from": "2027-06-01T00:00:00Z"},
+        {"program": "pro-monthly", "version": 4, "effective_from": NOON},
+    ),
+    "program.attached": (
+        {
+            "program": "vip",
+            "definition": {
+                "effective_from": "2026-12-01T00:00:00Z",
+                "effective_to": "2027-12-01T00:00:00Z",
+                "grant": {
+                    "kind": "goodwill",
+                    "unit": "credits",
+                    "quantity": "200",
+                    "expires": "2028-01-01T00:00:00Z",
+                },
+                "every": "P2W",
+                "anchor": "2026-01-31T09:00[Europe/Zurich]",
+            },
+        },
+        {"program": "pro-monthly"},
+    ),
+    "program.detached": ({"program": "vip"}, {"program": "pro-monthly"}),
+    "subscription.started": (
+        {
+            "subscription": "S1",
+            "plan": "pro",
+            "period": "P1M",
+            "anchor": "2026-12-31T00:00:00+01:00",
+            "trial_until": "2026-12-31T00:00:00+01:00",
+            "attributes": {"seats": 12},
+        },
+        {"subscription": "S2", "plan": "free", "period": "year"},
+    ),
+    "subscription.changed": (
+        {
+            "subscription": "S1",
+            "plan": "team",
+            "period": "quarter",
+            "anchor": NOON,
+            "attributes": {"seats": 40, "trial": None},
+            "at_period_end": True,
+        },
+        {"subscription": "S1", "plan": "team"},
+    ),
+    "subscription.renewed": ({"subscription": "S1"}, {"subscription": "S2"}),
+    "subscription.paused": ({"subscription": "S1", "at_period_end": True}, {"subscription": "S1"}),
+    "subscription.resumed": ({"subscription": "S1"}, {"subscription": "S2"}),
+    "subscription.cancelled": (
+        {"subscription": "S1", "at_period_end": True},
+        {"subscription": "S2"},
+    ),
     "unit.declared": (
         {
             "unit": "tokens",

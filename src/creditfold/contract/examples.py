@@ -24,6 +24,7 @@ from creditfold.core.entries import (
     Status,
 )
 from creditfold.core.facts import Kind
+from creditfold.core.program_state import SubscriptionStatus
 
 _HASH = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 
@@ -77,6 +78,11 @@ def _lines() -> Iterator[tuple[str, bytes]]:
             meter="llm.output_tokens",
             product="llm",
             quantity="1250",
+            unit="credits",
+            block=f"welcome:{CUSTOMER}:1",
+            program="welcome",
+            code="quantity_out_of_range",
+            detail="more than one amount can hold",
         )
         minimal = Notice(full.notice, what, CUSTOMER, _ID, NOON)
         for name, notice in (("full", full), ("minimal", minimal)):
@@ -221,6 +227,7 @@ _SNAPSHOT = outputs.Snapshot(
         outputs.BlockBalance(
             block="B1",
             kind=Kind.PAID,
+            program="pro-monthly",
             effective_at="2026-11-01T00:00:00Z",
             expires_at="2027-11-01T00:00:00Z",
             unit="credits",
@@ -254,4 +261,23 @@ _SNAPSHOT = outputs.Snapshot(
     ),
     credit_limits={"USD": "100"},
     spendable={"USD": "99.498", "credits": "975"},
+    programs=(
+        outputs.Enrolment(
+            program="pro-monthly",
+            subscription="S1",
+            granted=2,
+            covered_until="2026-12-01T00:00:00Z",
+            next_at="2026-12-01T00:00:00Z",
+        ),
+    ),
+    subscriptions=(
+        outputs.SubscriptionState(
+            subscription="S1",
+            plan="pro",
+            status=SubscriptionStatus.ACTIVE,
+            period_ends_at="2026-12-01T00:00:00Z",
+            at_period_end=SubscriptionStatus.PAUSED,
+            next_plan="team",
+        ),
+    ),
 )

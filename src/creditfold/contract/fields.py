@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -21,14 +22,23 @@ from creditfold.contract.envelope import customer_id_fault
 from creditfold.contract.exact_json import Number
 from creditfold.contract.instants import (
     DURATION_PATTERN,
+    INTERVAL_PATTERN,
+    LOCAL_TIME_PATTERN,
     TIME_PATTERN,
     BadTimeError,
     parse_duration,
     parse_instant,
+    parse_interval,
+    parse_local_time,
 )
+from creditfold.core.calendar import Every
 from creditfold.core.exact import INT64_MAX, Exact, parse_decimal
 from creditfold.core.policy import LATE_WINDOW_MAX
 from creditfold.core.predicate import Value
+from creditfold.core.program_facts import AnchoredAt, Expires, LocalTime, Until
+from creditfold.core.times import HOUR, SECOND
+
+_T = TypeVar("_T")
 
 NOT_EXACT = "number_not_exact"
 INVALID = "invalid_value"
@@ -173,6 +183,40 @@ def _customer_id(value: str) -> str:
     return value
 
 
+def _read(value: object, parse: Callable[[str], _T], example: str) -> _T:
+    if not isinstance(value, str):
+        raise invalid(f"write text, such as {example}")
+    try:
+        return parse(value)
+    except BadTimeError as error:
+        raise invalid(str(error)) from None
+
+
+def _interval(value: object) -> Every:
+    return _read(value, lambda text: parse_interval(text, HOUR), "month or P2W")
+
+
+def _anchor(value: object) -> AnchoredAt | LocalTime:
+    if isinstance(value, str) and value in tuple(AnchoredAt):
+        return AnchoredAt(value)
+    shown, zone = _read(value, parse_local_time, "calendar or 2026-01-31T09:00")
+    return LocalTime(shown, None if zone is None else _zone(zone))
+
+
+def _expires(value: object) -> Expires:
+    if isinstance(value, str) and value in tuple(Until):
+        return Until(value)
+    if isinstance(value, str) and not value.startswith("P") and value[:1].isdigit():
+        return _time(value)
+    return _read(value, lambda text: parse_interval(text, SECOND), "period_end or P3M")
+
+
+def _program_id(value: str) -> str:
+    if ":" in value:
+        raise invalid("a program's id has no colon, since the ids of its blocks are built with it")
+    return value
+
+
 Name: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)
 ]
@@ -203,6 +247,49 @@ Ordered: TypeAlias = Annotated[
 
 Time: TypeAlias = Annotated[int, PlainValidator(_time), WithJsonSchema(_time_schema)]
 """RFC 3339 with its zone, held as microseconds."""
+
+ProgramId: TypeAlias = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, pattern=NAME_PATTERN),
+    AfterValidator(_program_id),
+]
+"""A name without a colon."""
+
+Interval: TypeAlias = Annotated[
+    Every,
+    PlainValidator(_interval),
+    WithJsonSchema({"type": "string", "pattern": INTERVAL_PATTERN}),
+]
+"""day, week, month, quarter, year, or an ISO 8601 duration of an hour to a hundred years."""
+
+Anchor: TypeAlias = Annotated[
+    AnchoredAt | LocalTime,
+    PlainValidator(_anchor),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": [each.value for each in AnchoredAt]},
+                {"type": "string", "pattern": LOCAL_TIME_PATTERN},
+            ]
+        }
+    ),
+]
+"""first_grant, subscription, calendar, or a local date and time with or without a zone."""
+
+ExpiresAfter: TypeAlias = Annotated[
+    Expires,
+    PlainValidator(_expires),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": [each.value for each in Until]},
+                {"type": "string", "pattern": INTERVAL_PATTERN},
+                _time_schema,
+            ]
+        }
+    ),
+]
+"""period_end, never, a duration, or a time."""
 
 LateWindow: TypeAlias = Annotated[
     int,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from msgspec.structs import replace
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from creditfold.contract.fields import (
@@ -218,10 +219,9 @@ class ScopeData(Data):
         )
 
 
-class CreditGranted(Data):
-    """A block of credit is given, valid from effective_at up to, not including, expires_at."""
+class GrantData(Data):
+    """What a block of credit is, whoever gives it and when."""
 
-    block: Name = Field(description="The new block's id, unique for the customer.")
     kind: KindName = Field(
         description="paid: sold to the customer; promotional: free, never revenue; goodwill and "
         "sla: given for a failure, value is the price given back; included: part of a plan; "
@@ -234,23 +234,43 @@ class CreditGranted(Data):
         description="The price paid for the whole block, without tax, or for goodwill and sla the "
         "concession; absent is zero.",
     )
+    priority: int | None = Field(
+        None, ge=-PRIORITY_MAX, le=PRIORITY_MAX, description="Lower is drawn first, none last."
+    )
+    scope: ScopeData | None = Field(None, description="The usage it may pay for; absent is all.")
+    reason: Text | None = Field(None, description="Why it was given, for people.")
+
+    def granted(self) -> facts.CreditGranted:
+        """As the fold reads it, without a block and dates."""
+        value, scope = self.value, self.scope
+        return facts.CreditGranted(
+            block="",
+            kind=facts.Kind(self.kind),
+            unit=self.unit,
+            quantity=self.quantity,
+            value=None if value is None else facts.Money(value.amount, value.currency),
+            priority=self.priority,
+            scope=None if scope is None else scope.core(),
+            reason=self.reason,
+        )
+
+
+class CreditGranted(GrantData):
+    """A block of credit is given, valid from effective_at up to, not including, expires_at."""
+
+    block: Name = Field(description="The new block's id, unique for the customer.")
     effective_at: Time | None = Field(
         None, description="From when it may be drawn; absent is the event's time."
     )
     expires_at: Time | None = Field(
         None, description="The first instant at which it is gone; absent is never."
     )
-    priority: int | None = Field(
-        None, ge=-PRIORITY_MAX, le=PRIORITY_MAX, description="Lower is drawn first, none last."
-    )
-    scope: ScopeData | None = Field(None, description="The usage it may pay for; absent is all.")
     funding: FundingData | None = Field(
         None, description="The invoice line that sells it; says the same as the line's sells."
     )
     failed_period: PeriodData | None = Field(
         None, description="The service period that goodwill or sla credit makes up for."
     )
-    reason: Text | None = Field(None, description="Why it was given, for people.")
 
     @model_validator(mode="after")
     def _failure(self) -> CreditGranted:
@@ -260,20 +280,14 @@ class CreditGranted(Data):
 
     def body(self) -> facts.CreditGranted:
         """As the fold reads it."""
-        value, funding, scope = self.value, self.funding, self.scope
-        return facts.CreditGranted(
-            self.block,
-            facts.Kind(self.kind),
-            self.unit,
-            self.quantity,
-            None if value is None else facts.Money(value.amount, value.currency),
-            self.effective_at,
-            self.expires_at,
-            self.priority,
-            None if scope is None else scope.core(),
-            None if funding is None else facts.FundingLine(funding.invoice, funding.line),
-            None if self.failed_period is None else self.failed_period.core(),
-            self.reason,
+        funding = self.funding
+        return replace(
+            self.granted(),
+            block=self.block,
+            effective_at=self.effective_at,
+            expires_at=self.expires_at,
+            funding=None if funding is None else facts.FundingLine(funding.invoice, funding.line),
+            failed_period=None if self.failed_period is None else self.failed_period.core(),
         )
 
 

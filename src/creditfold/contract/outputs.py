@@ -14,6 +14,7 @@ from creditfold.contract.instants import TIME_PATTERN
 from creditfold.contract.topics import event_type
 from creditfold.core.entries import Place, Status
 from creditfold.core.facts import Kind
+from creditfold.core.program_state import SubscriptionStatus
 
 Decimal: TypeAlias = Annotated[str, StringConstraints(pattern=DECIMAL_PATTERN)]
 Instant: TypeAlias = Annotated[
@@ -164,7 +165,12 @@ class Notice(Output):
     effective_at: Instant = Field(description="When that happened.")
     meter: str | None = Field(None, description="The meter of the usage.")
     product: str | None = Field(None, description="The product of that meter.")
-    quantity: Decimal | None = Field(None, description="How much of the meter.")
+    quantity: Decimal | None = Field(None, description="How much, of the meter or of the unit.")
+    unit: str | None = Field(None, description="The unit that the quantity counts, if no meter.")
+    block: str | None = Field(None, description="The block that it is about.")
+    program: str | None = Field(None, description="The program that it is about.")
+    code: str | None = Field(None, description="Why something was refused: a stable code.")
+    detail: str | None = Field(None, description="The same for people.")
 
 
 class Version(Output):
@@ -239,6 +245,7 @@ class BlockBalance(Output):
 
     block: str = Field(description="The block's id.")
     kind: Kind = Field(description="What sort of credit it is.")
+    program: str | None = Field(None, description="The program that granted it.")
     effective_at: Instant = Field(description="From when it may be drawn.")
     expires_at: Instant | None = Field(None, description="The first instant at which it is gone.")
     unit: str = Field(description="What it is counted in.")
@@ -273,6 +280,31 @@ class OpenHold(Output):
     on_credit: Decimal | None = Field(None, description="How much of that is on the credit limit.")
 
 
+class Enrolment(Output):
+    """What a program has granted so far, and what it grants next by all that is known."""
+
+    program: str = Field(description="The program's id.")
+    subscription: str | None = Field(None, description="The subscription that it grants for.")
+    granted: int = Field(description="How many grants so far.")
+    covered_until: Instant | None = Field(
+        None, description="Until when the last grant counts; absent is for ever, or no grant yet."
+    )
+    next_at: Instant | None = Field(None, description="When the next grant is due; absent: never.")
+
+
+class SubscriptionState(Output):
+    """A subscription as it is."""
+
+    subscription: str = Field(description="Its id.")
+    plan: str = Field(description="What is subscribed to.")
+    status: SubscriptionStatus = Field(description="active, paused or cancelled.")
+    period_ends_at: Instant | None = Field(None, description="When the present period ends.")
+    at_period_end: SubscriptionStatus | None = Field(
+        None, description="What it becomes then; absent: what it is."
+    )
+    next_plan: str | None = Field(None, description="The plan that it then changes to.")
+
+
 class Snapshot(Output):
     """All that a customer has, at an instant."""
 
@@ -292,6 +324,8 @@ class Snapshot(Output):
         description="What a new hold could have at most, by unit: usable, and of the credit limit "
         "what neither open overage nor another hold has.",
     )
+    programs: tuple[Enrolment, ...] = Field((), description="Programs that grant to it, or did.")
+    subscriptions: tuple[SubscriptionState, ...] = Field((), description="All subscriptions.")
 
 
 OUTPUTS: dict[str, type[Output]] = {
@@ -300,6 +334,7 @@ OUTPUTS: dict[str, type[Output]] = {
     event_type("revenue.posting"): Posting,
     event_type("notice.unpriced_usage"): Notice,
     event_type("notice.uncovered_usage"): Notice,
+    event_type("notice.grant_refused"): Notice,
     event_type("dead_letter.recorded"): DeadLetter,
     event_type("balance.snapshot"): Snapshot,
 }

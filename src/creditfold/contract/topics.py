@@ -51,6 +51,8 @@ CATALOG_TYPES = frozenset(
         "unit.declared",
         "meter.declared",
         "rate_card.published",
+        "program.published",
+        "program.ended",
         "policy.published",
         "clock.held",
         "clock.released",
@@ -62,9 +64,21 @@ COMMANDS = Topic(
     _name("commands"),
     Direction.INPUT,
     (
-        *_types("customer.created", "customer.updated", "credit.granted"),
         *_types("credit.voided", "credit.adjusted", "credit.refunded", "credit.expiry_changed"),
         *_types("hold.placed", "hold.settled", "hold.released"),
+        *_types(
+            "customer.created",
+            "customer.updated",
+            "credit.granted",
+            "program.attached",
+            "program.detached",
+            "subscription.started",
+            "subscription.changed",
+            "subscription.renewed",
+            "subscription.paused",
+            "subscription.resumed",
+            "subscription.cancelled",
+        ),
         *sorted(CATALOG_TYPES),
     ),
     rank=0,
@@ -80,7 +94,9 @@ USAGE = Topic(_name("usage"), Direction.INPUT, _types("usage.recorded"), rank=3)
 LEDGER = Topic(_name("ledger"), Direction.OUTPUT, _types("ledger.batch", "ledger.outcome"))
 REVENUE = Topic(_name("revenue"), Direction.OUTPUT, _types("revenue.posting"))
 NOTICES = Topic(
-    _name("notices"), Direction.OUTPUT, _types("notice.unpriced_usage", "notice.uncovered_usage")
+    _name("notices"),
+    Direction.OUTPUT,
+    _types("notice.unpriced_usage", "notice.uncovered_usage", "notice.grant_refused"),
 )
 DEAD_LETTERS = Topic(_name("dead-letters"), Direction.OUTPUT, _types("dead_letter.recorded"))
 

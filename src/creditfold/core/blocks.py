@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bisect
+from typing import NamedTuple
 
 from creditfold.core import revenue
+from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
@@ -20,7 +22,7 @@ from creditfold.core.facts import (
 from creditfold.core.invoices import bind_funding
 from creditfold.core.order import sort_key
 from creditfold.core.policy import LATE_WINDOW_MAX, Policy
-from creditfold.core.rejections import Code, Rejection, highest
+from creditfold.core.rejections import Code, Rejection, gravest
 from creditfold.core.state import BLOCK, TERMS, WALLET, Block, Item, Phase, Terms, Wallet
 
 
@@ -42,21 +44,41 @@ def steps(quantity: Exact, exponent: int, what: str) -> int | Rejection:
     return amount
 
 
-def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
-    """Make a block. It is available at once, or from `effective_at` on."""
-    exponent = draft.catalog.exponent(body.unit)
+class Amounts(NamedTuple):
+    """A grant's quantity in steps of its unit, and its value in minor units."""
+
+    exponent: int
+    quantity: int
+    paid: int
+
+
+def amounts(catalog: Catalog, body: CreditGranted) -> Amounts | Rejection:
+    """What a grant comes to, or why it comes to nothing."""
+    exponent = catalog.exponent(body.unit)
     if exponent is None:
         return Rejection(
             Code.UNKNOWN_UNIT,
             f"unit {body.unit} is no currency and was not declared: publish unit.declared first",
         )
-    currency = draft.edit_account().currency if body.value is None else body.value.currency
-    if currency not in MINOR_EXPONENT:
-        return Rejection(Code.UNKNOWN_CURRENCY, f"{currency} is not a currency of ISO 4217")
+    if body.value is not None and body.value.currency not in MINOR_EXPONENT:
+        return Rejection(
+            Code.UNKNOWN_CURRENCY, f"{body.value.currency} is not a currency of ISO 4217"
+        )
     paid = _value(body)
     quantity = steps(body.quantity, exponent, "quantity")
     if isinstance(paid, Rejection) or isinstance(quantity, Rejection):
-        return highest(each for each in (paid, quantity) if isinstance(each, Rejection))
+        faults = (each for each in (paid, quantity) if isinstance(each, Rejection))
+        return gravest(faults)
+    return Amounts(exponent, quantity, paid)
+
+
+def grant(draft: Draft, body: CreditGranted, enrolment: str | None = None) -> Rejection | None:
+    """Make a block. It is available at once, or from `effective_at` on."""
+    read = amounts(draft.catalog, body)
+    if isinstance(read, Rejection):
+        return read
+    exponent, quantity, paid = read
+    currency = draft.edit_account().currency if body.value is None else body.value.currency
     if quantity > INT64_MAX - live(draft, body.unit):
         return Rejection(
             Code.QUANTITY_OUT_OF_RANGE,
@@ -72,10 +94,9 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
         return Rejection(
             Code.EMPTY_INTERVAL, "expires_at is not after effective_at: the block could never pay"
         )
-    if body.kind is Kind.PROMOTIONAL and paid:
-        return Rejection(
-            Code.VALUE_NOT_FREE, f"a {body.kind} block is free by its kind: leave value out"
-        )
+    refusal = not_free(body)
+    if refusal is not None:
+        return refusal
     terms = Terms(
         kind=body.kind,
         unit=body.unit,
@@ -91,12 +112,22 @@ def grant(draft: Draft, body: CreditGranted) -> Rejection | None:
         reason=body.reason,
         failed_period=body.failed_period,
         lapses_to=_lapses_to(draft.policy, body),
+        enrolment=enrolment,
     )
     draft.edit_block(body.block).value = terms.price
     refusal = _funding_fits(draft, body, terms)
     if refusal is not None:
         return refusal
     _issue(draft, body.block, terms)
+    return None
+
+
+def not_free(body: CreditGranted) -> Rejection | None:
+    """Why the grant's kind and value contradict each other, if they do."""
+    if body.kind is Kind.PROMOTIONAL and body.value is not None and body.value.amount.coefficient:
+        return Rejection(
+            Code.VALUE_NOT_FREE, f"a {body.kind} block is free by its kind: leave value out"
+        )
     return None
 
 

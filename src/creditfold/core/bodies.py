@@ -29,7 +29,27 @@ from creditfold.core.facts import (
     UnitDeclared,
     UsageRecorded,
 )
+from creditfold.core.program_facts import (
+    ProgramAttached,
+    ProgramDetached,
+    ProgramEnded,
+    ProgramPublished,
+    SubscriptionCancelled,
+    SubscriptionChanged,
+    SubscriptionPaused,
+    SubscriptionRenewed,
+    SubscriptionResumed,
+    SubscriptionStarted,
+)
 
+SubscriptionBody: TypeAlias = (
+    SubscriptionStarted
+    | SubscriptionChanged
+    | SubscriptionRenewed
+    | SubscriptionPaused
+    | SubscriptionResumed
+    | SubscriptionCancelled
+)
 CustomerBody: TypeAlias = (
     CustomerCreated
     | CustomerUpdated
@@ -45,11 +65,21 @@ CustomerBody: TypeAlias = (
     | InvoiceIssued
     | InvoicePaid
     | PaymentRefunded
+    | ProgramAttached
+    | ProgramDetached
+    | SubscriptionBody
 )
 PassingBody: TypeAlias = UsageRecorded | HoldPlaced | HoldSettled | HoldReleased
 """What there is so much of that its ids are remembered for the late window only."""
 CatalogBody: TypeAlias = (
-    UnitDeclared | MeterDeclared | RateCardPublished | PolicyPublished | ClockHeld | ClockReleased
+    UnitDeclared
+    | MeterDeclared
+    | RateCardPublished
+    | ProgramPublished
+    | ProgramEnded
+    | PolicyPublished
+    | ClockHeld
+    | ClockReleased
 )
 Body: TypeAlias = CustomerBody | CatalogBody | Malformed
 

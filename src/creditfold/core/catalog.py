@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
+from creditfold.core.calendar import Zone
 from creditfold.core.currencies import CURRENCY_EXPONENT
 from creditfold.core.exact import Exact
 from creditfold.core.facts import (
@@ -17,7 +18,8 @@ from creditfold.core.facts import (
     UnitDeclared,
 )
 from creditfold.core.policy import Policy
-from creditfold.core.predicate import Value, holds
+from creditfold.core.predicate import Predicate, Value, holds
+from creditfold.core.program_facts import Program
 from creditfold.core.state import Chain, Price, State
 
 UNIT = "unit"
@@ -25,6 +27,7 @@ METER = "meter"
 CARD = "rate_card"
 POLICY = "policy"
 CLOCK = "clock"
+PROGRAM = "program"
 
 
 class _Dated(Protocol):
@@ -66,6 +69,32 @@ class PolicyVersions(Struct, frozen=True):
     versions: tuple[PolicyVersion, ...]
 
 
+class ProgramVersion(Struct, frozen=True):
+    """A version of a program: whom it grants what; without terms it has ended.
+
+    `round` counts the publications of all programs: a customer's log learns of them in turn.
+    """
+
+    version: int
+    round: int
+    recorded_at: int
+    effective_from: int
+    effective_to: int | None = None
+    who: Predicate | None = None
+    terms: Program | None = None
+
+    @property
+    def by_subscription(self) -> bool:
+        """Whether it grants to each subscription. All versions of a program agree."""
+        return self.terms is not None and self.terms.by_subscription(self.who)
+
+
+class ProgramVersions(Struct, frozen=True):
+    """All versions of one program, oldest first."""
+
+    versions: tuple[ProgramVersion, ...]
+
+
 class Clock(Struct, frozen=True):
     """Whether the wall clock may move this partition's log."""
 
@@ -86,9 +115,13 @@ class _Prepared:
 
 
 class Catalog:
-    """The catalog at a point of a partition's log; built anew when a catalog fact applies."""
+    """The catalog at a point of a partition's log; built anew when a catalog fact applies.
 
-    def __init__(self, state: State) -> None:
+    `zone` gives the rules of a time zone: they are configuration, as the catalog is.
+    """
+
+    def __init__(self, state: State, zone: Callable[[str], Zone]) -> None:
+        self.zone = zone
         self.units: dict[str, UnitDeclared] = dict(state.scan("", UNIT))
         self.meters: dict[str, MeterDeclared] = dict(state.scan("", METER))
         self.cards: dict[str, CardVersions] = dict(state.scan("", CARD))
@@ -99,6 +132,15 @@ class Catalog:
         self.chain: Chain = state.get(("", "chain", "")) or Chain(0, "")
         self.initial = Policy()
         self._initial_hash = self.initial.hash
+        self.programs: dict[str, tuple[ProgramVersion, ...]] = {
+            program: known.versions for program, known in state.scan("", PROGRAM)
+        }
+        rounds = {
+            version.round: (version.recorded_at, program)
+            for program, versions in self.programs.items()
+            for version in versions
+        }
+        self.rounds = [rounds[number] for number in sorted(rounds)]
         self._unit_of_meter: dict[str, list[UnitDeclared]] = {}
         for unit in self.units.values():
             if unit.meter is not None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import CustomerCreated, CustomerUpdated
 from creditfold.core.overage import DEFAULT
+from creditfold.core.programs import plan
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
 
@@ -25,8 +28,16 @@ def create(draft: Draft, body: CustomerCreated) -> Rejection | None:
         refusal = highest([refusal, Rejection(Code.UNKNOWN_CURRENCY, detail)])
     if refusal is not None or isinstance(limits, Rejection):
         return refusal
-    draft.put(ACCOUNT, "", Account(body.currency, draft.time))
-    draft.put(PROFILE, "", Profile(body.time_zone, body.attributes, _given(limits), body.overage))
+    draft.put(ACCOUNT, "", Account(body.currency, draft.time, looked=len(draft.catalog.rounds)))
+    profile = Profile(
+        body.time_zone,
+        body.attributes,
+        _given(limits),
+        body.overage,
+        since=min(draft.time, draft.now),
+    )
+    draft.put(PROFILE, "", profile)
+    plan(draft)
     return None
 
 
@@ -39,13 +50,16 @@ def update(draft: Draft, body: CustomerUpdated) -> Rejection | None:
     draft.put(
         PROFILE,
         "",
-        Profile(
-            body.time_zone or profile.time_zone,
-            _given({**profile.attributes, **body.attributes}),
-            _given({**profile.credit_limits, **limits}),
-            _given({**profile.overage, **body.overage}),
+        replace(
+            profile,
+            time_zone=body.time_zone or profile.time_zone,
+            attributes=_given({**profile.attributes, **body.attributes}),
+            credit_limits=_given({**profile.credit_limits, **limits}),
+            overage=_given({**profile.overage, **body.overage}),
+            since=min(draft.time, draft.now) if body.attributes else profile.since,
         ),
     )
+    plan(draft)
     return None
 
 

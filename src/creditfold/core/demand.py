@@ -13,7 +13,7 @@ from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even
 from creditfold.core.facts import MeterDeclared, RatedAmount
 from creditfold.core.order import sort_key
 from creditfold.core.predicate import Value
-from creditfold.core.rejections import Code, Rejection, highest
+from creditfold.core.rejections import Code, Rejection, gravest
 from creditfold.core.state import WALLET, Price, Terms, Wallet
 
 
@@ -120,9 +120,7 @@ def metered(
     counted = steps(quantity, meter.exponent, "quantity")
     given = None if rated is None else _rated(draft, rated)
     if isinstance(counted, Rejection) or isinstance(given, Rejection):
-        refusal = highest(each for each in (given, counted) if isinstance(each, Rejection))
-        assert refusal is not None
-        return refusal
+        return gravest(each for each in (given, counted) if isinstance(each, Rejection))
     prices = draft.catalog.prices(draft.customer, meter, counted, properties, draft.time)
     if given is not None:
         prices[given.unit] = given

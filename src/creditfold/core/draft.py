@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -136,6 +136,14 @@ class Draft:
         agenda: Agenda | None = self.get(AGENDA)
         if agenda is not None:
             self._set_agenda(tuple(i for i in agenda.items if i[1:] != (phase, subject)))
+
+    def reschedule(self, phase: Phase, gone: Collection[str], items: Iterable[Item]) -> None:
+        """Put items in the place of those of the phase whose subjects are gone."""
+        agenda: Agenda = self.get(AGENDA) or Agenda()
+        kept = (i for i in agenda.items if i[1] != phase or i[2] not in gone)
+        changed = tuple(sorted((*kept, *items)))
+        if changed != agenda.items:
+            self._set_agenda(changed)
 
     def _set_agenda(self, items: tuple[Item, ...]) -> None:
         self.put(AGENDA, "", Agenda(items) if items else None)

@@ -166,6 +166,11 @@ class Notice(Struct, frozen=True, omit_defaults=True):
     meter: str | None = None
     product: str | None = None
     quantity: str | None = None
+    unit: str | None = None
+    block: str | None = None
+    program: str | None = None
+    code: str | None = None
+    detail: str | None = None
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

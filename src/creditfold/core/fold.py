@@ -14,7 +14,9 @@ from creditfold.core import (
     holds,
     invoices,
     overage,
+    programs,
     refunds,
+    subscriptions,
     usage,
 )
 from creditfold.core.bodies import CatalogBody, CustomerBody, Fact, PassingBody
@@ -48,6 +50,16 @@ from creditfold.core.facts import (
     Malformed,
     PaymentRefunded,
     UsageRecorded,
+)
+from creditfold.core.program_facts import (
+    ProgramAttached,
+    ProgramDetached,
+    SubscriptionCancelled,
+    SubscriptionChanged,
+    SubscriptionPaused,
+    SubscriptionRenewed,
+    SubscriptionResumed,
+    SubscriptionStarted,
 )
 from creditfold.core.publish import publish
 from creditfold.core.rejections import Code, Rejection
@@ -205,6 +217,14 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     InvoiceIssued: invoices.issue,
     InvoicePaid: invoices.pay,
     PaymentRefunded: refunds.refund_payment,
+    ProgramAttached: programs.attach,
+    ProgramDetached: programs.detach,
+    SubscriptionStarted: subscriptions.start,
+    SubscriptionChanged: subscriptions.change,
+    SubscriptionRenewed: subscriptions.renew,
+    SubscriptionPaused: subscriptions.pause,
+    SubscriptionResumed: subscriptions.resume,
+    SubscriptionCancelled: subscriptions.cancel,
 }
 
 
@@ -243,6 +263,10 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
             blocks.activate(draft, subject)
         case Phase.REPAYMENT:
             overage.repay(draft)
+        case Phase.SUBSCRIPTION:
+            subscriptions.fall_due(draft, subject)
+        case Phase.REFILL:
+            programs.fall_due(draft, subject)
         case Phase.INVOICE_DUE:
             invoices.fall_due(draft, subject)
     overage.schedule_repayment(draft)

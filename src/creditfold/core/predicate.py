@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -68,6 +68,18 @@ def holds(predicate: Predicate, fields: Mapping[str, Value]) -> bool:
             return any(holds(part, fields) for part in parts)
         case Not(part):
             return not holds(part, fields)
+
+
+def fields_of(predicate: Predicate) -> Iterator[str]:
+    """The fields that the predicate tests."""
+    match predicate:
+        case Test():
+            yield predicate.field
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from fields_of(part)
+        case Not(part):
+            yield from fields_of(part)
 
 
 def _passes(test: Test, value: Value | None) -> bool:

@@ -10,12 +10,15 @@ from creditfold.core.catalog import (
     CLOCK,
     METER,
     POLICY,
+    PROGRAM,
     UNIT,
     CardVersions,
     Catalog,
     Clock,
     PolicyVersion,
     PolicyVersions,
+    ProgramVersion,
+    ProgramVersions,
 )
 from creditfold.core.currencies import CURRENCY_EXPONENT
 from creditfold.core.facts import (
@@ -27,6 +30,8 @@ from creditfold.core.facts import (
     RateCardPublished,
     UnitDeclared,
 )
+from creditfold.core.program_facts import ProgramEnded, ProgramPublished
+from creditfold.core.programs import never_grants, subject_changed, unusable
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import Key
 
@@ -42,6 +47,10 @@ def publish(catalog: Catalog, body: CatalogBody, now: int) -> Change | Rejection
             return _meter(catalog, body)
         case RateCardPublished():
             return _rate_card(catalog, body)
+        case ProgramPublished():
+            return _program(catalog, body, now)
+        case ProgramEnded():
+            return _program_end(catalog, body, now)
         case PolicyPublished():
             return _policy(catalog, body, now)
         case ClockHeld():
@@ -130,6 +139,56 @@ def _rate(catalog: Catalog, rate: Rate, name: str) -> Rejection | None:
             f"{name}: {rate.per_unit} {rate.unit} for each {rate.meter} ({meter.exponent} "
             f"decimals) needs more than the {exponent} decimals of {rate.unit}",
         )
+    return None
+
+
+def _program(catalog: Catalog, body: ProgramPublished, now: int) -> Change | Rejection:
+    versions = catalog.programs.get(body.program, ())
+    refusal = (
+        _rising(body, versions)
+        or _same_subject(body, versions)
+        or unusable(catalog, body.terms.grant)
+        or never_grants(body.effective_from, body.effective_to)
+    )
+    if refusal is not None:
+        return refusal
+    version = ProgramVersion(
+        body.version,
+        len(catalog.rounds) + 1,
+        now,
+        body.effective_from,
+        body.effective_to,
+        body.who,
+        body.terms,
+    )
+    return ("", PROGRAM, body.program), ProgramVersions((*versions, version))
+
+
+def _same_subject(body: ProgramPublished, versions: tuple[ProgramVersion, ...]) -> Rejection | None:
+    """A program that turned from customers to subscriptions would grant a period twice."""
+    if not versions or versions[0].by_subscription == body.terms.by_subscription(body.who):
+        return None
+    return subject_changed(body.program, by_subscription=versions[0].by_subscription)
+
+
+def _program_end(catalog: Catalog, body: ProgramEnded, now: int) -> Change | Rejection:
+    versions = catalog.programs.get(body.program, ())
+    refusal = _rising(body, versions)
+    if refusal is not None:
+        return refusal
+    if not versions:
+        return Rejection(
+            Code.UNKNOWN_PROGRAM, f"program {body.program} was never published: check its id"
+        )
+    version = ProgramVersion(body.version, len(catalog.rounds) + 1, now, body.effective_from)
+    return ("", PROGRAM, body.program), ProgramVersions((*versions, version))
+
+
+def _rising(
+    body: ProgramPublished | ProgramEnded, versions: tuple[ProgramVersion, ...]
+) -> Rejection | None:
+    if versions and body.version <= versions[-1].version:
+        return _not_rising(f"program {body.program}", body.version, versions[-1].version)
     return None
 
 

@@ -30,6 +30,7 @@ class Code(StrEnum):
     VERSION_NOT_RISING = "version_not_rising"
     UNIT_IS_CURRENCY = "unit_is_currency"
     EXPONENT_CHANGED = "exponent_changed"
+    SUBJECT_CHANGED = "program_subject_changed"
     UNKNOWN_METER = "unknown_meter"
     UNKNOWN_UNIT = "unknown_unit"
     UNKNOWN_CURRENCY = "unknown_currency"
@@ -37,6 +38,7 @@ class Code(StrEnum):
     WINDOW_IN_PAST = "window_in_past"
     # What it is about.
     UNKNOWN_BLOCK = "unknown_block"
+    UNKNOWN_PROGRAM = "unknown_program"
     # Amounts.
     QUANTITY_NOT_POSITIVE = "quantity_not_positive"
     QUANTITY_NOT_EXACT = "quantity_not_exact"
@@ -59,6 +61,10 @@ class Code(StrEnum):
     METER_MISSING = "meter_missing"
     HELD = "held"
     NOT_ENOUGH = "not_enough"
+    # Subscriptions.
+    SUBSCRIPTION_EXISTS = "subscription_exists"
+    UNKNOWN_SUBSCRIPTION = "unknown_subscription"
+    SUBSCRIPTION_STATUS = "subscription_status"
     # Invoices.
     INVOICE_EXISTS = "invoice_exists"
     UNKNOWN_INVOICE = "unknown_invoice"
@@ -83,4 +89,9 @@ _PRECEDENCE = {code: rank for rank, code in enumerate(Code)}
 def highest(refusals: Iterable[Rejection | None]) -> Rejection | None:
     """Of several faults the one whose code stands first, and among equals the first found."""
     found = [refusal for refusal in refusals if refusal is not None]
-    return min(found, key=lambda refusal: _PRECEDENCE[refusal.code], default=None)
+    return gravest(found) if found else None
+
+
+def gravest(refusals: Iterable[Rejection]) -> Rejection:
+    """Of several faults, at least one, the one that `highest` gives."""
+    return min(refusals, key=lambda refusal: _PRECEDENCE[refusal.code])

@@ -23,7 +23,8 @@ class Account(Struct):
     `usable` is per unit in ledger steps. `overage` is what is neither repaid nor invoiced, in
     steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
     holds have set aside on the credit limit. `carried` counts the overage that credit may repay.
-    `next_due` is the earliest instant in the agenda.
+    `next_due` is the earliest instant in the agenda. `looked` is how many publications of programs
+    the agenda has taken in.
     """
 
     currency: str
@@ -31,6 +32,7 @@ class Account(Struct):
     seq: int = 0
     head: str = ""
     next_due: int | None = None
+    looked: int = 0
     usable: dict[str, int] = {}
     overage: dict[str, int] = {}
     on_credit: dict[str, int] = {}
@@ -41,19 +43,23 @@ class Profile(Struct, frozen=True):
     """What people said about a customer and no draw from a block reads.
 
     `credit_limits` is per unit in ledger steps, `overage` a policy per unit or for `default`.
+    `since` is when the attributes last changed.
     """
 
     time_zone: str
     attributes: dict[str, Value]
     credit_limits: dict[str, int] = {}
     overage: dict[str, OveragePolicy] = {}
+    since: int = 0
+    subscriptions: tuple[str, ...] = ()
+    attached: tuple[str, ...] = ()
 
 
 class Terms(Struct, frozen=True):
     """What a block was granted as; it does not change.
 
     `lapses_to` is the account that takes what expires of a concession; a block without one is
-    no concession that was accrued.
+    no concession that was accrued. `enrolment` is that of the program that granted it.
     """
 
     kind: Kind
@@ -70,6 +76,7 @@ class Terms(Struct, frozen=True):
     reason: str | None = None
     failed_period: Period | None = None
     lapses_to: str | None = None
+    enrolment: str | None = None
 
     @property
     def free(self) -> bool:
@@ -162,12 +169,15 @@ class Phase(IntEnum):
     HOLD_END = 5
     EXPIRY = 20
     ACTIVATION = 40
+    SUBSCRIPTION = 45
+    REFILL = 50
     REPAYMENT = 55
     INVOICE_DUE = 60
 
 
 Item: TypeAlias = tuple[int, Phase, str]
 """(instant, phase, what it is about)."""
+"""(instant, phase, subject): a block, a subscription, an enrolment, an invoice."""
 
 
 class Agenda(Struct):

@@ -82,8 +82,8 @@ class Reader(Protocol):
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the values under `keys`, in their order."""
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values below `prefix` in key order."""
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values below `prefix` in key order, from `prefix + start` on."""
 
     def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
         """Return at most `limit` due items up to and including `until`, earliest first."""

@@ -72,9 +72,9 @@ class Store:
         values: list[bytes | None] = self._db.get([STATE + key for key in keys]) or []
         return values
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values below `prefix` in key order."""
-        for key, value in self._below(STATE + prefix):
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values below `prefix` in key order, from `prefix + start` on."""
+        for key, value in self._below(STATE + prefix, start):
             yield key[1:], value
 
     def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
@@ -93,12 +93,12 @@ class Store:
             return int.from_bytes(key[1:9], "big")
         return None
 
-    def _below(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def _below(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         # upper bound: the prefix with its last byte that can grow made one larger
         stem = prefix.rstrip(b"\xff")
         options = ReadOptions()
         options.set_iterate_upper_bound(stem[:-1] + bytes([stem[-1] + 1]))
-        yield from self._db.items(from_key=prefix, read_opt=options)
+        yield from self._db.items(from_key=prefix + start, read_opt=options)
 
     # What the engine keeps
 

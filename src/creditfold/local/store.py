@@ -64,9 +64,9 @@ class _Committed:
         """The value under the key."""
         return self._database.get(_STATE + key)
 
-    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
-        """Keys that begin with the prefix, and their values, in order."""
-        for rest, value in self._database.scan(_STATE + prefix):
+    def scan(self, prefix: bytes, start: bytes = b"", /) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with the prefix, from `prefix + start` on, and their values, in order."""
+        for rest, value in self._database.scan(_STATE + prefix, start):
             yield prefix + rest, value
 
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from creditfold.core import catalog, facts, state
+from creditfold.core import catalog, facts, program_state, state
 from creditfold.core.state import Key
+from creditfold.partition.rounds import ROUND, Round
 
 _TYPES: Final[dict[str, Any]] = {
     state.ACCOUNT: state.Account,
@@ -24,11 +25,16 @@ _TYPES: Final[dict[str, Any]] = {
     state.OVERAGE: state.OpenOverage,
     state.CARRIED: state.Carried,
     state.CHAIN: state.Chain,
+    program_state.ENROLMENT: program_state.Enrolment,
+    program_state.ATTACHMENT: program_state.Attachment,
+    program_state.SUBSCRIPTION: program_state.Subscription,
+    ROUND: Round,
     catalog.UNIT: facts.UnitDeclared,
     catalog.METER: facts.MeterDeclared,
     catalog.CARD: catalog.CardVersions,
     catalog.POLICY: catalog.PolicyVersions,
     catalog.CLOCK: catalog.Clock,
+    catalog.PROGRAM: catalog.ProgramVersions,
 }
 
 _encoder = msgspec.msgpack.Encoder()

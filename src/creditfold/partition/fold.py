@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,9 +29,13 @@ from creditfold.core.bodies import Fact
 from creditfold.core.catalog import Catalog
 from creditfold.core.entries import Cause, Outcome, Status, identity
 from creditfold.core.fold import BEHAVIOUR, Step, fold, fold_due
+from creditfold.core.programs import look
+from creditfold.core.state import ACCOUNT
 from creditfold.core.times import rfc3339
 from creditfold.log.records import Output, Range, Record
+from creditfold.partition.rounds import LOOKS_MAX, ROUND, Round
 from creditfold.partition.store import Store
+from creditfold.partition.zones import zone
 
 CODE = Version(behaviour=BEHAVIOUR, tz=tzdata.IANA_VERSION)
 """What this process folds by; a header says it, so that a replay can ask for the same."""
@@ -61,7 +66,7 @@ class PartitionFold:
     def __init__(self, store: Store, number: int, out: str) -> None:
         self._store = store
         self._number = number
-        self._catalog = Catalog(store)
+        self._catalog = Catalog(store, zone)
         self._out = out
         self._outputs: list[Output] = []
         self._outcomes: list[Outcome] = []
@@ -88,6 +93,7 @@ class PartitionFold:
         self, batch: int, now: int, taken: Sequence[Range], due_max: int, code: Version = CODE
     ) -> Sealed:
         """Fold at most `due_max` items that are due by `now`, and put the header before it all."""
+        self._look_around(now)
         due = self._sweep(now, due_max)
         header = sealed(
             outputs.Batch(
@@ -112,8 +118,40 @@ class PartitionFold:
         step = fold(self._store, self._catalog, fact)
         self._store.apply(step.changes)
         if step.catalog_changed:
-            self._catalog = Catalog(self._store)
+            self._catalog = Catalog(self._store, zone)
         self._add(step, record, now)
+
+    def next_due(self) -> int | None:
+        """When the clock next has something to do."""
+        told: Round = self._store.get(("", ROUND, "")) or Round()
+        if told.done < len(self._catalog.rounds):
+            return self._catalog.rounds[told.done][0]
+        first = self._store.next_due()
+        return None if first is None else first[0]
+
+    def _look_around(self, now: int) -> None:
+        """Tell the next portion of customers what programs were published, one round at a time."""
+        told: Round = self._store.get(("", ROUND, "")) or Round()
+        if told.done == len(self._catalog.rounds):
+            return
+        if told.done == told.target:
+            told = replace(told, target=len(self._catalog.rounds))
+        portion = list(itertools.islice(self._store.accounts(told.cursor), LOOKS_MAX))
+        for customer in portion:
+            self._tell(customer, told.target, now)
+        if len(portion) == LOOKS_MAX:
+            told = replace(told, cursor=portion[-1])
+        else:
+            told = Round(done=told.target, target=told.target)
+        self._store.apply({("", ROUND, ""): told})
+
+    def _tell(self, customer: str, rounds: int, now: int) -> None:
+        """Let a customer know of so many publications; what was due before them comes first."""
+        published = self._catalog.rounds[rounds - 1][0]
+        while self._store.get((customer, ACCOUNT, "")).looked < rounds:
+            step = self._due(customer, published, now)
+            if step is not None:
+                self._add(step, None, now)
 
     def _sweep(self, now: int, due_max: int) -> int:
         """Fold what is due by `now`, by instant and customer; how many items that were."""
@@ -123,12 +161,14 @@ class PartitionFold:
             if instant > now:
                 break
             step = self._due(customer, instant, now)
-            assert step is not None, f"{customer} was due at {instant}, and nothing was"
-            self._add(step, None, now)
-            due += 1
+            if step is not None:  # what was due is not where a program has changed meanwhile
+                self._add(step, None, now)
+                due += 1
         return due
 
     def _due(self, customer: str, until: int, now: int) -> Step | None:
+        while changes := look(self._store, self._catalog, customer, until):
+            self._store.apply(changes)
         step = fold_due(self._store, self._catalog, customer, until, now)
         if step is not None:
             self._store.apply(step.changes)

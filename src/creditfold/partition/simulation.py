@@ -52,15 +52,18 @@ class Simulation:
     def advance(self, now: int) -> tuple[Output, ...]:
         """The records of what is due by `now`, where anything is."""
         assert now >= self.now, "the log's time never goes back"
-        first = self._store.next_due()
-        if first is None or first[0] > now:
-            return ()
-        return self._partition.refold([], now, _NO_LIMIT).outputs
+        outputs: list[Output] = []
+        while self._due(now):
+            outputs += self._partition.refold([], now, _NO_LIMIT).outputs
+        return tuple(outputs)
+
+    def _due(self, now: int) -> bool:
+        first = self._partition.next_due()
+        return first is not None and first <= now
 
     def balances(self, at: int) -> Iterator[bytes]:
         """One snapshot a customer, as lines; what is due by `at` must have been folded."""
-        first = self._store.next_due()
-        assert first is None or first[0] > at, "fold what is due first: advance"
+        assert not self._due(at), "fold what is due first: advance"
         for customer in self._store.accounts():
             balance = snapshot(self._store, self._partition.catalog, customer, at)
             assert balance is not None

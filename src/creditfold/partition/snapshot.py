@@ -13,6 +13,7 @@ from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
 from creditfold.core.fold import fold_due
 from creditfold.core.holds import spendable
+from creditfold.core.programs import look
 from creditfold.core.state import (
     ACCOUNT,
     BLOCK,
@@ -28,6 +29,7 @@ from creditfold.core.state import (
     Terms,
 )
 from creditfold.core.times import rfc3339
+from creditfold.partition import standing
 
 
 def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot | None:
@@ -66,6 +68,8 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         holds=tuple(_hold(id_, hold, units, text) for id_, hold in holds),
         credit_limits=texts(profile.credit_limits),
         spendable=texts(spendable(account, profile, catalog.policy(at)[0])),
+        programs=tuple(standing.programs(state, customer)),
+        subscriptions=tuple(standing.subscriptions(state, catalog, customer, at)),
     )
 
 
@@ -84,7 +88,12 @@ def _hold(
 def balance_at(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot | None:
     """The balances once what is due by `at` has been folded; the state itself stays as it is."""
     ahead = _Ahead(state)
-    while (step := fold_due(ahead, catalog, customer, at, at)) is not None:
+    while True:
+        while changes := look(ahead, catalog, customer, at):
+            ahead.changes |= changes
+        step = fold_due(ahead, catalog, customer, at, at)
+        if step is None:
+            break
         ahead.changes |= step.changes
     return snapshot(ahead, catalog, customer, at)
 
@@ -124,6 +133,7 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
     return BlockBalance(
         block=block_id,
         kind=terms.kind,
+        program=None if terms.enrolment is None else terms.enrolment.partition(":")[0],
         effective_at=rfc3339(terms.effective_at),
         expires_at=None if terms.expires_at is None else rfc3339(terms.expires_at),
         unit=terms.unit,

@@ -43,9 +43,13 @@ class Partition:
 
     def due(self, until: int) -> bool:
         """Whether the clock would fold anything at this time."""
-        first = self._store.next_due()
+        first = self.next_due()
         limit = self.position.now if self.catalog.held else until
-        return first is not None and first[0] <= limit
+        return first is not None and first <= limit
+
+    def next_due(self) -> int | None:
+        """When the clock next has something to do."""
+        return self._fold.next_due()
 
     def fold(
         self,

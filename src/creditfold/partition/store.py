@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -18,8 +20,8 @@ class Store(State, Protocol):
     def next_due(self) -> tuple[int, str] | None:
         """The earliest (instant, customer) that falls due."""
 
-    def accounts(self) -> Iterator[str]:
-        """All customers, in the order of their UTF-8 bytes."""
+    def accounts(self, after: str = "", /) -> Iterator[str]:
+        """The customers after one (all, where it is empty), in the order of their UTF-8 bytes."""
 
 
 class DueQueue:
@@ -51,6 +53,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        self._customers: list[str] = []
         self._due = DueQueue(self)
 
     def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
@@ -73,6 +76,8 @@ class MemoryStore:
                 continue
             known = records.get(id_)
             records[id_] = record
+            if kind == ACCOUNT and known is None:
+                bisect.insort(self._customers, customer)
             if kind == ACCOUNT and (known is None or known.next_due != record.next_due):
                 self._due.note(customer, record)
 
@@ -80,7 +85,7 @@ class MemoryStore:
         """The earliest (instant, customer) that falls due."""
         return self._due.first()
 
-    def accounts(self) -> Iterator[str]:
-        """All customers, in the order of their UTF-8 bytes."""
-        customers = [customer for customer, kind in self._records if kind == ACCOUNT]
-        return iter(sorted(customers))
+    def accounts(self, after: str = "", /) -> Iterator[str]:
+        """The customers after one (all, where it is empty), in the order of their UTF-8 bytes."""
+        first = bisect.bisect(self._customers, after)
+        return itertools.islice(self._customers, first, None)

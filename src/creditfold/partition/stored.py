@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -18,8 +19,8 @@ class Reader(Protocol):
     def get(self, key: bytes, /) -> bytes | None:
         """The value under the key."""
 
-    def scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]:
-        """Keys that begin with the prefix, and their values, in order."""
+    def scan(self, prefix: bytes, start: bytes = b"", /) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with the prefix, from `prefix + start` on, and their values, in order."""
 
 
 class DueChange(NamedTuple):
@@ -77,12 +78,14 @@ class StoredState:
         """The earliest (instant, customer) that falls due."""
         return self._due.first()
 
-    def accounts(self) -> Iterator[str]:
-        """All customers, in the order of their UTF-8 bytes."""
-        stored = self._reader.scan(f"{ACCOUNT}\0".encode())
-        customers = {decode_key(key)[0] for key, _ in stored}
-        customers.update(customer for customer, kind, _ in self._pending if kind == ACCOUNT)
-        return iter(sorted(customers))
+    def accounts(self, after: str = "", /) -> Iterator[str]:
+        """The customers after one (all, where it is empty), in the order of their UTF-8 bytes."""
+        # The key of an account ends in the NUL before its empty id.
+        start = f"{after}\0\0".encode() if after else b""
+        stored = self._reader.scan(f"{ACCOUNT}\0".encode(), start)
+        changed = {customer for customer, kind, _ in self._pending if kind == ACCOUNT}
+        others = (each for key, _ in stored if (each := decode_key(key)[0]) not in changed)
+        return heapq.merge(others, sorted(each for each in changed if each > after))
 
     def changes(self) -> dict[bytes, bytes | None]:
         """What has changed since the last `written`, as bytes; None deletes."""

@@ -128,8 +128,7 @@ class CreditFolder:
 
     def due_at(self) -> int | None:
         """When the clock next has something to do, in microseconds."""
-        first = self._state.next_due()
-        return None if first is None else first[0]
+        return self._fold.next_due()
 
     def balance(self, customer: str, at: int) -> Snapshot | None:
         """The customer's balances as of an instant, or None where it is not known."""

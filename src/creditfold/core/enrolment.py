@@ -1,0 +1,196 @@
+"""Who is enrolled in which program, and when the next grant is due: a pure look at the state.
+
+A grant covers the time from its instant to the program's next date. The next is due when the cover
+ends, or where the customer begins to match after that: so a period is granted once, and who leaves
+and comes back within it waits.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from creditfold.core.calendar import END, Zone, local, period
+from creditfold.core.catalog import ProgramVersion, in_force
+from creditfold.core.draft import Draft
+from creditfold.core.predicate import Predicate, Value, holds
+from creditfold.core.program_facts import AnchoredAt, LocalTime, Program
+from creditfold.core.program_state import (
+    ATTACHMENT,
+    SUBSCRIPTION,
+    Attachment,
+    Enrolment,
+    Subscription,
+)
+from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
+from creditfold.core.times import DAY
+
+_MONDAY = 4 * DAY
+"""1970-01-05, from which weeks are counted."""
+
+
+class Span(Struct, frozen=True):
+    """What a program says in [begin, end): nothing, or whom it grants what."""
+
+    begin: int
+    end: int
+    terms: Program | None
+    who: Predicate | None
+
+
+class Subject(Struct, frozen=True):
+    """A customer, or one of its subscriptions, as one program sees it."""
+
+    id: str
+    since: int
+    until: int
+    spans: tuple[Span, ...]
+    fields: dict[str, Value]
+    zone_name: str
+    anchor: int | None
+
+    def matches(self, span: Span) -> bool:
+        """Whether the program grants to it in this span."""
+        return span.terms is not None and (span.who is None or holds(span.who, self.fields))
+
+    def at(self, instant: int) -> Program | None:
+        """The terms by which it is granted credit at the instant, if it is."""
+        if instant < self.until:
+            for span in self.spans:
+                if span.begin <= instant < span.end:
+                    return span.terms if self.matches(span) else None
+        return None
+
+    def next_match(self, instant: int) -> int | None:
+        """The first instant from this one on at which it is granted credit."""
+        instant = max(instant, self.since)
+        for span in self.spans:
+            found = max(span.begin, instant)
+            if found < min(span.end, self.until) and self.matches(span):
+                return found
+        return None
+
+    def match_end(self, instant: int) -> int:
+        """When what is granted at the instant ends, by all that is known of it."""
+        end = instant
+        for span in self.spans:
+            if span.begin <= end < span.end and self.matches(span):
+                end = span.end
+        return max(instant, min(end, self.until))
+
+
+def subjects(draft: Draft, program: str) -> Iterator[Subject]:
+    """Those of the customer that the program sees: itself, or each subscription that is active."""
+    account: Account = draft.get(ACCOUNT)
+    profile: Profile = draft.get(PROFILE)
+    attached: Attachment | None = draft.get(ATTACHMENT, program)
+    published = draft.catalog.programs.get(program, ())
+    spans = _spans(published, attached, account.looked)
+    if attached is not None and attached.terms is not None:
+        by_subscription = attached.terms.by_subscription(None)
+    else:
+        by_subscription = bool(published) and published[0].by_subscription
+    if attached is None:
+        since = profile.since
+    elif attached.attached:
+        since = max(account.created_at, attached.since)
+    else:
+        since, spans = 0, ()
+    fields: dict[str, Value] = {"customer.id": draft.customer}
+    fields |= {f"customer.attributes.{name}": v for name, v in profile.attributes.items()}
+    if not by_subscription:
+        zone = profile.time_zone
+        yield Subject(f"{program}:{draft.customer}", since, END, spans, fields, zone, None)
+        return
+    for id_ in profile.subscriptions:
+        held: Subscription = draft.get(SUBSCRIPTION, id_)
+        yield Subject(
+            f"{program}:{id_}",
+            max(since, held.since),
+            held.granted_until,
+            spans,
+            {
+                **fields,
+                "subscription.plan": held.plan,
+                **{f"subscription.attributes.{name}": v for name, v in held.attributes.items()},
+            },
+            profile.time_zone,
+            held.anchor,
+        )
+
+
+def subject(draft: Draft, enrolment: str) -> Subject | None:
+    """The subject of an enrolment, where the program still sees it."""
+    program = enrolment.partition(":")[0]
+    return next((each for each in subjects(draft, program) if each.id == enrolment), None)
+
+
+def known_programs(draft: Draft) -> Iterable[str]:
+    """All programs that may concern the customer, in the order of their ids."""
+    profile: Profile = draft.get(PROFILE)
+    return sorted({*draft.catalog.programs, *profile.attached})
+
+
+def next_due(found: Subject, enrolment: Enrolment | None, now: int) -> int | None:
+    """When something is due for the subject: a grant, or the early end of what was granted."""
+    if enrolment is None:
+        return found.next_match(0)
+    if enrolment.cut is not None and now < enrolment.until:
+        end = found.match_end(now)
+        if end < enrolment.until:
+            return end
+    return found.next_match(enrolment.until)
+
+
+def grid(
+    draft: Draft, found: Subject, terms: Program, first: int, instant: int
+) -> tuple[int, int] | None:
+    """The period of the program that holds the instant; None where it grants once."""
+    if terms.every is None:
+        return None
+    anchor, name = terms.anchor, found.zone_name
+    if isinstance(anchor, LocalTime) and anchor.zone is not None:
+        name = anchor.zone
+    zone = draft.catalog.zone(name)
+    return period(_shown(found, terms, first, zone), terms.every, instant, zone)
+
+
+def _shown(found: Subject, terms: Program, first: int, zone: Zone) -> int:
+    """The anchor as local time."""
+    anchor = terms.anchor
+    if isinstance(anchor, LocalTime):
+        return anchor.shown
+    if anchor is AnchoredAt.CALENDAR:
+        assert terms.every is not None
+        weekly = terms.every.days % 7 == 0 and not terms.every.months
+        return _MONDAY if weekly else 0
+    if anchor is AnchoredAt.SUBSCRIPTION:
+        assert found.anchor is not None, "a program by subscription sees subscriptions"
+        first = found.anchor
+    return local(first, zone)
+
+
+def _spans(
+    published: tuple[ProgramVersion, ...], attached: Attachment | None, looked: int
+) -> tuple[Span, ...]:
+    """What the program says over time, as far as the customer's log has learned of it."""
+    if attached is not None and attached.terms is not None:
+        end = END if attached.effective_to is None else attached.effective_to
+        return (Span(attached.effective_from, end, attached.terms, None),)
+    versions = tuple(version for version in published if version.round <= looked)
+    dates = {version.effective_from for version in versions}
+    dates |= {version.effective_to for version in versions if version.effective_to is not None}
+    cuts = (*sorted(dates), END)
+    return tuple(
+        _span(versions, begin, end, everyone=attached is not None)
+        for begin, end in itertools.pairwise(cuts)
+    )
+
+
+def _span(versions: tuple[ProgramVersion, ...], begin: int, end: int, *, everyone: bool) -> Span:
+    version = in_force(versions, begin)
+    if version is None or (version.effective_to is not None and begin >= version.effective_to):
+        return Span(begin, end, None, None)
+    return Span(begin, end, version.terms, None if everyone else version.who)

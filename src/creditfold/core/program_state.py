@@ -1,0 +1,94 @@
+"""What a customer's state keeps of programs and subscriptions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from creditfold.core.calendar import END, Every
+from creditfold.core.predicate import Value
+from creditfold.core.program_facts import Program, SubscriptionChanged
+
+
+class Cut(Struct, frozen=True):
+    """How to shorten a grant: its block holds what of `whole` falls to the time from `begin` on.
+
+    `whole` is in ledger steps and for all of a period of `length` microseconds.
+    """
+
+    block: str
+    whole: int
+    begin: int
+    length: int
+
+
+class Enrolment(Struct, frozen=True):
+    """What a program has granted to one subject: `granted` blocks so far, the first at `first`.
+
+    The last grant covers the time up to `until`. Where the program gives a last period only its
+    share, `cut` says how to shorten the grant if the cover ends early.
+    """
+
+    granted: int
+    first: int
+    until: int
+    cut: Cut | None = None
+
+
+class Attachment(Struct, frozen=True):
+    """A program that was attached to the customer, or detached from it.
+
+    Without terms of its own it is the published program.
+    """
+
+    attached: bool
+    since: int
+    effective_from: int = 0
+    effective_to: int | None = None
+    terms: Program | None = None
+
+
+class SubscriptionStatus(StrEnum):
+    """Whether programs grant for a subscription."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class Pending(Struct, frozen=True):
+    """What a subscription becomes when its period ends; None is unchanged."""
+
+    at: int
+    status: SubscriptionStatus | None = None
+    change: SubscriptionChanged | None = None
+
+
+class Subscription(Struct, frozen=True):
+    """A subscription as it is, and what becomes of it at its period's end.
+
+    `anchor` is what its periods are counted from, `since` when it last changed.
+    """
+
+    plan: str
+    period: Every
+    anchor: int
+    since: int
+    attributes: dict[str, Value]
+    status: SubscriptionStatus = SubscriptionStatus.ACTIVE
+    trial_until: int | None = None
+    pending: Pending | None = None
+
+    @property
+    def granted_until(self) -> int:
+        """When programs stop granting for it, by what is known."""
+        if self.status is not SubscriptionStatus.ACTIVE:
+            return 0
+        pending = self.pending
+        return END if pending is None or pending.status is None else pending.at
+
+
+ENROLMENT = "enrolment"
+ATTACHMENT = "attachment"
+SUBSCRIPTION = "subscription"

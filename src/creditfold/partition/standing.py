@@ -1,0 +1,53 @@
+"""A customer's programs and subscriptions, as its snapshot tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from creditfold.contract import outputs
+from creditfold.core.calendar import END, local, period
+from creditfold.core.catalog import Catalog
+from creditfold.core.program_state import ENROLMENT, SUBSCRIPTION, Enrolment, Subscription
+from creditfold.core.state import AGENDA, PROFILE, Agenda, Phase, Profile, State
+from creditfold.core.times import rfc3339
+
+
+def programs(state: State, customer: str) -> Iterator[outputs.Enrolment]:
+    """What has been granted by which program, and what is due next."""
+    agenda: Agenda = state.get((customer, AGENDA, "")) or Agenda()
+    due = {item[2]: item[0] for item in agenda.items if item[1] is Phase.REFILL}
+    known: dict[str, Enrolment] = dict(state.scan(customer, ENROLMENT))
+    for id_ in sorted({*due, *known}):
+        program, _, subject = id_.partition(":")
+        record = known.get(id_)
+        yield outputs.Enrolment(
+            program=program,
+            subscription=None if subject == customer else subject,
+            granted=0 if record is None else record.granted,
+            covered_until=None if record is None else _instant(record.until),
+            next_at=_instant(due.get(id_)),
+        )
+
+
+def subscriptions(
+    state: State, catalog: Catalog, customer: str, at: int
+) -> Iterator[outputs.SubscriptionState]:
+    """All subscriptions, with what is put off to the end of their period."""
+    profile: Profile = state.get((customer, PROFILE, ""))
+    zone = catalog.zone(profile.time_zone)
+    known: dict[str, Subscription] = dict(state.scan(customer, SUBSCRIPTION))
+    for id_, record in known.items():
+        pending = record.pending
+        ends = period(local(record.anchor, zone), record.period, at, zone)[1]
+        yield outputs.SubscriptionState(
+            subscription=id_,
+            plan=record.plan,
+            status=record.status,
+            period_ends_at=_instant(ends if pending is None else pending.at),
+            at_period_end=None if pending is None else pending.status,
+            next_plan=None if pending is None or pending.change is None else pending.change.plan,
+        )
+
+
+def _instant(instant: int | None) -> str | None:
+    return None if instant is None or instant >= END else rfc3339(instant)
