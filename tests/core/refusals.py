@@ -87,6 +87,13 @@ def refunded(invoice: str, amount: str) -> Given:
     return Given("payment.refunded", {"invoice": invoice, "amount": amount})
 
 
+def noted(data: Event, *lines: Event) -> Given:
+    """A credit note that differs from an acceptable one; its lines too."""
+    note = {"credit_note": "new", "invoice": "plain", "to": "invoice"}
+    rows = [{"line": "1", "amount": "1"} | each for each in lines or ({},)]
+    return Given("credit_note.issued", note | data | {"lines": rows})
+
+
 def card(*rates: Event, **data: Any) -> Given:
     """A rate card with rates that differ from an acceptable one."""
     rows = [RATE | rate for rate in rates]
@@ -160,6 +167,12 @@ def setting() -> Book:
     book.published("program.published", PROGRAM)
     mine = PROGRAM["grant"] | {"unit": "coins", "expires": "P1D"}
     book.applied("program.attached", {"program": "mine", "definition": {"grant": mine}})
+    for name in ("partly", "closed"):
+        book.invoice({"amount": "40"}, invoice=name)
+    book.pay("20", invoice="partly")
+    back = {"credit_note": "known", "invoice": "partly", "to": "balance"}
+    book.applied("credit_note.issued", back | {"lines": [{"line": "1", "amount": "12"}]})
+    book.applied("invoice.voided", {"invoice": "closed"})
     book.applied("usage.recorded", USAGE, id="taken")
     book.applied("hold.placed", HOLD | {"hold": "open"})
     book.applied("customer.created", {"currency": "EUR"}, customer="euro")
@@ -223,10 +236,36 @@ SINGLE: dict[Code, Given] = {
     Code.SALES_NOT_THE_AMOUNT: issued({}, {"sells": [{"block": "x", "amount": "9"}]}),
     Code.UNKNOWN_OVERAGE: issued({}, {"arrears_for": ["none"]}),
     Code.PAID_TOO_MUCH: paid("plain", "4.01"),
+    Code.INVOICE_PAID: Given("invoice.voided", {"invoice": "partly"}),
+    Code.INVOICE_CLOSED: Given("invoice.voided", {"invoice": "closed"}),
+    Code.CREDIT_NOTE_EXISTS: noted({"credit_note": "known"}),
+    Code.UNKNOWN_LINE: noted({}, {"line": "9"}),
+    Code.CREDITED_TOO_MUCH: noted({}, {"amount": "4.01"}),
+    Code.BALANCE_TOO_SMALL: issued({"balance_applied": "12.01"}, {"amount": "20"}),
 }
 """One fact for each code, in the order of the codes."""
 
 OTHERS: list[tuple[Code, Given]] = [
+    (Code.UNKNOWN_BLOCK, noted({}, {"blocks": [{"block": "none"}]})),
+    (Code.QUANTITY_NOT_POSITIVE, noted({}, {"amount": "0"})),
+    (Code.QUANTITY_NOT_POSITIVE, Given("payment.disputed", {"invoice": "plain", "amount": "0"})),
+    (Code.QUANTITY_NOT_EXACT, noted({}, {"amount": "0.001"})),
+    (Code.QUANTITY_NOT_EXACT, noted({}, {"tax": "0.001"})),
+    (Code.QUANTITY_NOT_EXACT, issued({"balance_applied": "0.001"})),
+    (
+        Code.ABOVE_UNUSED,
+        noted({"invoice": "came"}, {"blocks": [{"block": "early", "quantity": "11"}]}),
+    ),
+    (Code.NOT_PAID, Given("payment.disputed", {"invoice": "plain", "amount": "1"})),
+    (Code.UNKNOWN_INVOICE, Given("invoice.voided", {"invoice": "none"})),
+    (Code.UNKNOWN_INVOICE, Given("invoice.written_off", {"invoice": "none"})),
+    (Code.UNKNOWN_INVOICE, noted({"invoice": "none"})),
+    (Code.UNKNOWN_INVOICE, Given("payment.disputed", {"invoice": "none", "amount": "1"})),
+    (Code.UNKNOWN_LINE, noted({}, {"blocks": [{"block": "known"}]})),
+    (Code.INVOICE_CLOSED, Given("invoice.written_off", {"invoice": "closed"})),
+    (Code.CREDITED_TOO_MUCH, noted({}, {"tax": "0.01"})),
+    (Code.CREDITED_TOO_MUCH, noted({"to": "balance"})),
+    (Code.PAID_TOO_MUCH, Given("invoice.issued", INVOICE | {"balance_applied": "11"})),
     (Code.UNKNOWN_BLOCK, changed("credit.adjusted", "none", quantity="1")),
     (Code.UNKNOWN_BLOCK, changed("credit.refunded", "none")),
     (Code.UNKNOWN_BLOCK, changed("credit.expiry_changed", "none", expires_at=NOW)),

@@ -151,6 +151,21 @@ def _changes(book: Book) -> None:
     book.applied("payment.refunded", {"invoice": "g5", "amount": "11"})
     book.grant("v2", "9", effective_at="2026-03-16T00:00:00Z", expires_at="2026-03-18T00:00:00Z")
     book.applied("credit.voided", {"block": "v2", "quantity": "2"} | why)
+    book.grant("v3", "9")
+    book.invoice({"amount": "9", "tax": "1", "sells": [{"block": "v3"}]}, invoice="g7")
+    note = {"credit_note": "n1", "invoice": "g7", "to": "invoice"}
+    book.applied("credit_note.issued", note | {"lines": [{"line": "1", "amount": "1"}]})
+    book.use("2")
+    book.pay("9", invoice="g7")
+    note = {"credit_note": "n2", "invoice": "g7", "to": "balance"}
+    book.applied("credit_note.issued", note | {"lines": [{"line": "1", "amount": "2"}]})
+    book.applied("payment.disputed", {"invoice": "g7", "amount": "7"})
+    book.grant("v4", "9", effective_at="2026-03-16T00:00:00Z")
+    line = {"amount": "9", "sells": [{"block": "v4"}]}
+    book.invoice(line, {"amount": "5"}, invoice="g8", balance_applied="2")
+    book.applied("invoice.written_off", {"invoice": "g8"})
+    book.invoice({"amount": "5"}, invoice="g9")
+    book.applied("invoice.voided", {"invoice": "g9"})
     keys = {"keys": {"revoke.forfeit": "allow"}, "effective_from": "2026-03-15T00:00:00Z"}
     book.published("policy.published", POLICY | {"version": 3} | keys)
     book.invoice({"amount": "9", "sells": [{"block": "v2"}]}, invoice="g6")

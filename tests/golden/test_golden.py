@@ -33,6 +33,11 @@ RULES = {
     "R-REFUND",
     "R-CONCEDE",
     "R-REFUND-PAID",
+    "R-CHARGEBACK",
+    "R-CREDIT-NOTE",
+    "R-APPLY-BAL",
+    "R-VOID",
+    "R-WRITEOFF",
 }
 
 

@@ -65,7 +65,7 @@ FULL = {
         state.Invoice("USD", facts.Recognition.ON_DUE, (
             state.BilledLine("1", 1, 2),
             state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True, 6, 7),
-        ), 8),
+        ), 8, True),
     ],
     state.FUNDING: [state.Funding("b")],
     state.ACCRUAL: [state.Accrual(str(2**70), "2")],
@@ -74,6 +74,8 @@ FULL = {
         state.Carried("u", 3, 2, {}, ()),
         state.Carried("u", 3, 2, {"s": Exact(1, 1)}, (state.Price("u", 6, BIG, None),), ("u", 1)),
     ],
+    state.BALANCE: [state.Balance(BIG)],
+    state.CREDIT_NOTE: [state.CreditNote("i")],
     state.CHAIN: [state.Chain(3, "ab")],
     catalog.UNIT: [facts.UnitDeclared("u", 1, 6), facts.UnitDeclared("u", 1, 6, "n", "m")],
     catalog.METER: [facts.MeterDeclared("m", 1, "p", 0), facts.MeterDeclared("m", 1, "p", 3, "l")],

@@ -149,6 +149,7 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "funded0-funded1": unfunding,
     "net-unused": difference("net", "unused"),
     "tax0-tax1": difference("tax0", "tax1"),
+    "booked-paid": difference("booked", "paid"),
     "payable0-payable1": difference("payable0", "payable1"),
     "booked1-booked0": booking,
     "max(0,HE(tax*g1/gross)-tax0)": tax,

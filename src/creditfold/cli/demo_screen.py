@@ -27,6 +27,11 @@ RULES = {
     "R-REFUND": "refund approved",
     "R-CONCEDE": "used credit given back",
     "R-REFUND-PAID": "refund paid",
+    "R-CHARGEBACK": "chargeback lost",
+    "R-VOID": "invoice voided",
+    "R-WRITEOFF": "invoice written off",
+    "R-CREDIT-NOTE": "credit note",
+    "R-APPLY-BAL": "balance applied",
     "R-OVERAGE": "usage that no credit covered",
     "R-BILL-ARREARS": "overage billed",
 }

@@ -151,6 +151,16 @@ class PolicyKeysData(Data):
         description="Whether paid credit may be voided without a refund; allow needs a contract "
         "term.",
     )
+    used_portion: Literal["keep_receivable", "concede"] | None = Field(
+        None,
+        alias="void.used_portion",
+        description="What a void does with the part whose credit was used.",
+    )
+    chargeback: Literal["credit_loss", "concession"] | None = Field(
+        None,
+        alias="chargeback.treatment",
+        description="What a lost chargeback is, for credit that was used.",
+    )
 
     overage_default: OverageName | None = Field(
         None, alias="overage.default", description="What becomes of usage beyond credit."
@@ -186,6 +196,8 @@ class PolicyKeysData(Data):
             choice(facts.Forfeit, self.forfeit),
             choice(facts.OveragePolicy, self.overage_default),
             choice(facts.OverdraftCover, self.overdraft_cover),
+            choice(facts.UsedPortion, self.used_portion),
+            choice(facts.Chargeback, self.chargeback),
         )
 
 

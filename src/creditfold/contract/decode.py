@@ -31,6 +31,10 @@ Input: TypeAlias = (
     | changes.CreditRefunded
     | changes.ExpiryChanged
     | changes.PaymentRefunded
+    | changes.PaymentDisputed
+    | changes.InvoiceVoided
+    | changes.InvoiceWrittenOff
+    | changes.CreditNoteIssued
     | hold_inputs.HoldPlaced
     | hold_inputs.HoldSettled
     | hold_inputs.HoldReleased
@@ -64,6 +68,10 @@ INPUTS: dict[str, type[Input]] = {
     event_type("credit.refunded"): changes.CreditRefunded,
     event_type("credit.expiry_changed"): changes.ExpiryChanged,
     event_type("payment.refunded"): changes.PaymentRefunded,
+    event_type("payment.disputed"): changes.PaymentDisputed,
+    event_type("invoice.voided"): changes.InvoiceVoided,
+    event_type("invoice.written_off"): changes.InvoiceWrittenOff,
+    event_type("credit_note.issued"): changes.CreditNoteIssued,
     event_type("hold.placed"): hold_inputs.HoldPlaced,
     event_type("hold.settled"): hold_inputs.HoldSettled,
     event_type("hold.released"): hold_inputs.HoldReleased,

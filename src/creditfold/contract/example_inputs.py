@@ -37,6 +37,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "currency": "USD",
             "due_at": "2026-12-22T00:00:00Z",
             "recognition": "on_due",
+            "balance_applied": "5.00",
             "lines": [
                 {
                     "line": "1",
@@ -119,6 +120,39 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "credit.expiry_changed": (
         {"block": "B1", "expires_at": "2028-12-01T00:00:00+01:00"},
         {"block": "B2", "expires_at": "2028-01-01T00:00:00Z"},
+    ),
+    "payment.disputed": (
+        {"invoice": "INV-1", "amount": "36.00", "blocks": ["B1"], "reason": "fraud"},
+        {"invoice": "INV-1", "amount": "36.00"},
+    ),
+    "invoice.voided": (
+        {"invoice": "INV-1", "used_portion": "concede", "reason": "wrong customer"},
+        {"invoice": "INV-1"},
+    ),
+    "invoice.written_off": (
+        {"invoice": "INV-1", "used_portion": "concede", "reason": "insolvent"},
+        {"invoice": "INV-1"},
+    ),
+    "credit_note.issued": (
+        {
+            "credit_note": "CN-1",
+            "invoice": "INV-1",
+            "lines": [
+                {
+                    "line": "1",
+                    "amount": "30.00",
+                    "tax": "6.00",
+                    "blocks": [{"block": "B1", "quantity": "500"}, {"block": "B2"}],
+                }
+            ],
+            "to": "balance",
+        },
+        {
+            "credit_note": "CN-2",
+            "invoice": "INV-1",
+            "lines": [{"line": "1", "amount": 1}],
+            "to": "invoice",
+        },
     ),
     "payment.refunded": (
         {"invoice": "INV-1", "amount": "36.00", "blocks": ["B1"], "reason": "cancelled"},

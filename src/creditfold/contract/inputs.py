@@ -372,6 +372,9 @@ class InvoiceIssued(Data):
     lines: list[InvoiceLineData] = Field(
         min_length=1, max_length=LINES_MAX, description="Its lines, in the order of payment."
     )
+    balance_applied: Amount | None = Field(
+        None, description="What of the customer's balance pays it at once."
+    )
 
     def body(self) -> facts.InvoiceIssued:
         """As the fold reads it."""
@@ -381,6 +384,7 @@ class InvoiceIssued(Data):
             tuple(line.core() for line in self.lines),
             self.due_at,
             None if self.recognition is None else facts.Recognition(self.recognition),
+            self.balance_applied,
         )
 
 

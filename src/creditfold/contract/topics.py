@@ -87,7 +87,15 @@ TRANSFERS = Topic(_name("transfers"), Direction.INPUT, (), rank=1)
 INVOICES = Topic(
     _name("invoices"),
     Direction.INPUT,
-    _types("invoice.issued", "invoice.paid", "payment.refunded"),
+    _types(
+        "invoice.issued",
+        "invoice.paid",
+        "invoice.voided",
+        "invoice.written_off",
+        "credit_note.issued",
+        "payment.refunded",
+        "payment.disputed",
+    ),
     rank=2,
 )
 USAGE = Topic(_name("usage"), Direction.INPUT, _types("usage.recorded"), rank=3)

@@ -6,16 +6,23 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from creditfold.core.change_facts import (
+    CreditAdjusted,
+    CreditNoteIssued,
+    CreditRefunded,
+    CreditVoided,
+    ExpiryChanged,
+    InvoiceVoided,
+    InvoiceWrittenOff,
+    PaymentDisputed,
+    PaymentRefunded,
+)
 from creditfold.core.facts import (
     ClockHeld,
     ClockReleased,
-    CreditAdjusted,
     CreditGranted,
-    CreditRefunded,
-    CreditVoided,
     CustomerCreated,
     CustomerUpdated,
-    ExpiryChanged,
     HoldPlaced,
     HoldReleased,
     HoldSettled,
@@ -23,7 +30,6 @@ from creditfold.core.facts import (
     InvoicePaid,
     Malformed,
     MeterDeclared,
-    PaymentRefunded,
     PolicyPublished,
     RateCardPublished,
     UnitDeclared,
@@ -68,6 +74,10 @@ CustomerBody: TypeAlias = (
     | ProgramAttached
     | ProgramDetached
     | SubscriptionBody
+    | PaymentDisputed
+    | InvoiceVoided
+    | InvoiceWrittenOff
+    | CreditNoteIssued
 )
 PassingBody: TypeAlias = UsageRecorded | HoldPlaced | HoldSettled | HoldReleased
 """What there is so much of that its ids are remembered for the late window only."""

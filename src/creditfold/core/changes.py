@@ -9,10 +9,17 @@ from msgspec.structs import replace
 
 from creditfold.core import revenue
 from creditfold.core.blocks import exhaust, live, revive, steps
+from creditfold.core.change_facts import (
+    CreditAdjusted,
+    CreditVoided,
+    ExpiryChanged,
+)
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import INT64_MAX, Exact
-from creditfold.core.facts import CreditAdjusted, CreditVoided, ExpiryChanged, Forfeit
+from creditfold.core.facts import (
+    Forfeit,
+)
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.release import above, known, release, unused
 from creditfold.core.state import BLOCK, TERMS, Block, Terms

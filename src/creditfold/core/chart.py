@@ -14,6 +14,7 @@ class Account(StrEnum):
     CREDITS = "2000"
     SERVICE_CREDITS = "2030"
     REFUND = "2110"
+    BALANCE = "2150"
     TAX = "2200"
     USAGE = "4000"
     OVERAGE = "4010"
@@ -21,6 +22,7 @@ class Account(StrEnum):
     BREAKAGE = "4050"
     CONTRA_SERVICE_CREDITS = "4910"
     CONCESSIONS = "4920"
+    CREDIT_LOSS = "6500"
 
     @property
     def path(self) -> str:
@@ -35,6 +37,7 @@ _PATHS = {
     Account.CREDITS: "Liabilities:ContractLiability:Credits",
     Account.SERVICE_CREDITS: "Liabilities:ContractLiability:ServiceCredits",
     Account.REFUND: "Liabilities:Refund:Payable",
+    Account.BALANCE: "Liabilities:CustomerBalance",
     Account.TAX: "Liabilities:TaxPayable",
     Account.USAGE: "Income:Usage:Credits",
     Account.OVERAGE: "Income:Usage:Overage",
@@ -42,4 +45,5 @@ _PATHS = {
     Account.BREAKAGE: "Income:Breakage",
     Account.CONTRA_SERVICE_CREDITS: "Income:Contra:ServiceCredits",
     Account.CONCESSIONS: "Income:Contra:Concessions",
+    Account.CREDIT_LOSS: "Expenses:CreditLoss",
 }

@@ -88,6 +88,20 @@ class OverdraftCover(StrEnum):
     NONE = "none"
 
 
+class UsedPortion(StrEnum):
+    """What a void does with the part of an invoice whose credit was used."""
+
+    KEEP_RECEIVABLE = "keep_receivable"
+    CONCEDE = "concede"
+
+
+class Chargeback(StrEnum):
+    """What a lost chargeback is, for credit that was used."""
+
+    CREDIT_LOSS = "credit_loss"
+    CONCESSION = "concession"
+
+
 class Malformed(Struct, frozen=True):
     """Readable as an event, not as what its type says: refused with the decoder's code."""
 
@@ -150,37 +164,6 @@ class CreditGranted(Struct, frozen=True):
     funding: FundingLine | None = None
     failed_period: Period | None = None
     reason: str | None = None
-
-
-class CreditVoided(Struct, frozen=True):
-    """Unused credit is taken back; without a quantity all that is unused."""
-
-    block: str
-    quantity: Exact | None
-    reason: str
-
-
-class CreditAdjusted(Struct, frozen=True):
-    """How many units a block has is corrected, up or down; its price stays."""
-
-    block: str
-    quantity: Exact
-    reason: str
-
-
-class CreditRefunded(Struct, frozen=True):
-    """Money for unused credit is owed back; without a quantity for all that is unused."""
-
-    block: str
-    quantity: Exact | None
-    reason: str
-
-
-class ExpiryChanged(Struct, frozen=True):
-    """A block ends at another instant."""
-
-    block: str
-    expires_at: int
 
 
 class RatedAmount(Struct, frozen=True):
@@ -268,6 +251,7 @@ class InvoiceIssued(Struct, frozen=True):
     lines: tuple[InvoiceLine, ...]
     due_at: int | None = None
     recognition: Recognition | None = None
+    balance_applied: Exact | None = None
 
 
 class InvoicePaid(Struct, frozen=True):
@@ -275,15 +259,6 @@ class InvoicePaid(Struct, frozen=True):
 
     invoice: str
     amount: Exact
-
-
-class PaymentRefunded(Struct, frozen=True):
-    """Cash went back to the customer: what was approved of it first, then by itself."""
-
-    invoice: str
-    amount: Exact
-    blocks: tuple[str, ...] = ()
-    reason: str | None = None
 
 
 class UnitDeclared(Struct, frozen=True):
@@ -337,6 +312,8 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     forfeit: Forfeit | None = None
     overage_default: OveragePolicy | None = None
     overdraft_cover: OverdraftCover | None = None
+    used_portion: UsedPortion | None = None
+    chargeback: Chargeback | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 from creditfold.core import (
     blocks,
     changes,
+    credit_notes,
     customers,
     holds,
     invoices,
@@ -21,6 +22,17 @@ from creditfold.core import (
 )
 from creditfold.core.bodies import CatalogBody, CustomerBody, Fact, PassingBody
 from creditfold.core.catalog import Catalog
+from creditfold.core.change_facts import (
+    CreditAdjusted,
+    CreditNoteIssued,
+    CreditRefunded,
+    CreditVoided,
+    ExpiryChanged,
+    InvoiceVoided,
+    InvoiceWrittenOff,
+    PaymentDisputed,
+    PaymentRefunded,
+)
 from creditfold.core.draft import Draft
 from creditfold.core.entries import (
     Cause,
@@ -35,20 +47,15 @@ from creditfold.core.entries import (
 )
 from creditfold.core.exact import decimal
 from creditfold.core.facts import (
-    CreditAdjusted,
     CreditGranted,
-    CreditRefunded,
-    CreditVoided,
     CustomerCreated,
     CustomerUpdated,
-    ExpiryChanged,
     HoldPlaced,
     HoldReleased,
     HoldSettled,
     InvoiceIssued,
     InvoicePaid,
     Malformed,
-    PaymentRefunded,
     UsageRecorded,
 )
 from creditfold.core.program_facts import (
@@ -216,6 +223,9 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     HoldReleased: holds.release,
     InvoiceIssued: invoices.issue,
     InvoicePaid: invoices.pay,
+    InvoiceVoided: credit_notes.void,
+    InvoiceWrittenOff: credit_notes.write_off,
+    CreditNoteIssued: credit_notes.issue,
     PaymentRefunded: refunds.refund_payment,
     ProgramAttached: programs.attach,
     ProgramDetached: programs.detach,
@@ -225,6 +235,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     SubscriptionPaused: subscriptions.pause,
     SubscriptionResumed: subscriptions.resume,
     SubscriptionCancelled: subscriptions.cancel,
+    PaymentDisputed: refunds.lose_dispute,
 }
 
 

@@ -6,7 +6,7 @@ What goes back leaves the line (amount, tax and what is booked of both) and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,7 +33,19 @@ class Back(Struct, frozen=True):
 
 def paid_net(line: BilledLine) -> int:
     """What is paid of the line without its tax."""
-    return line.paid - (half_even(line.taxed * line.paid, line.booked) if line.booked else 0)
+    return paid_parts(line)[0]
+
+
+def paid_parts(line: BilledLine) -> tuple[int, int]:
+    """What is paid of the line: without its tax, and its tax."""
+    tax = half_even(line.taxed * line.paid, line.booked) if line.booked else 0
+    return line.paid - tax, tax
+
+
+def open_booked(line: BilledLine) -> tuple[int, int]:
+    """What is booked and not paid of the line: without its tax, and its tax."""
+    net, tax = paid_parts(line)
+    return line.booked - line.taxed - net, line.taxed - tax
 
 
 def sold_within(line: BilledLine, block_id: str, net: int) -> int:
@@ -53,8 +65,10 @@ def taxed_on(line: BilledLine, net: int) -> int:
 
 
 def unused_value(draft: Draft, block_id: str) -> int:
-    """What the block could still give back, in minor units."""
+    """What the block could still give back, in minor units; before its grant all that funds it."""
     block: Block = draft.get(BLOCK, block_id)
+    if draft.terms(block_id) is None:
+        return block.sold
     return share(block, block.unused) if block.unused else 0
 
 
@@ -116,15 +130,78 @@ def take_off(
     return less, given
 
 
-def give_back(draft: Draft, back: Back, given: Iterable[tuple[str, int]]) -> None:
-    """Release the units whose value went back, and spread what is left over those that stay."""
+def take_off_unbooked(
+    draft: Draft,
+    back: Back,
+    invoice: str,
+    line: BilledLine,
+    net: int,
+    blocks: Sequence[tuple[str, int]],
+    tax: int | None = None,
+    units: Mapping[str, int] | None = None,
+) -> BilledLine:
+    """Give `net` of what is not booked of a line back, and its tax unless that is told.
+
+    Nothing was booked, so only used credit makes a posting: what stands unbilled for it.
+    """
+    sells = dict(line.sells)
+    given: list[tuple[str, int]] = []
+    rest = net
+    for block_id, most in blocks:
+        part = min(rest, most)
+        if part:
+            rest -= part
+            sells[block_id] -= part
+            given.append((block_id, part))
+    give_back(draft, back, given, units)
+    draft.begin_entry()
+    conceded = 0
+    booked = line.booked - line.taxed
+    for block_id, start, end in shares(line):
+        kept = max(0, min(booked + line.conceded, end) - start)
+        used = min(rest, sells[block_id] - kept)
+        unbilled = min(used, revenue.unbilled(draft.edit_block(block_id)))
+        if unbilled:
+            revenue.post_funding(draft, back.used_rule, back.used, block_id, unbilled, invoice)
+        rest -= used
+        conceded += unbilled
+        sells[block_id] -= used - unbilled
+    amount = line.amount - net
+    if tax is not None:
+        left = line.tax - tax
+    elif net == line.unbooked:
+        left = line.taxed
+    else:
+        left = max(line.taxed, half_even(line.tax * amount, line.amount))
+    return replace(
+        line,
+        amount=amount,
+        tax=left,
+        sells=tuple(sells.items()),
+        conceded=line.conceded + conceded,
+    )
+
+
+def give_back(
+    draft: Draft,
+    back: Back,
+    given: Iterable[tuple[str, int]],
+    named: Mapping[str, int] | None = None,
+) -> None:
+    """Release the units whose value went back, and spread what is left over those that stay.
+
+    They are so many as are worth the value, unless their number is `named`.
+    """
     for block_id, value in given:
         terms = draft.terms(block_id)
-        assert terms is not None
+        if terms is None:
+            continue
         block = draft.edit_block(block_id)
         worth = share(block, block.unused)
         units = block.unused
-        if value < worth:
+        if named and block_id in named:
+            units = named[block_id]
+        elif value < worth:
             units = max(1, half_even(block.unused * value, worth))
         release(draft, block_id, terms, units, back.place, value)
         revenue.post_respread(draft, back.rule, block_id, terms)

@@ -35,8 +35,10 @@ from creditfold.core.invoice_lines import (
 )
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import (
+    BALANCE,
     FUNDING,
     INVOICE,
+    Balance,
     BilledLine,
     Funding,
     Invoice,
@@ -47,6 +49,7 @@ from creditfold.core.state import (
 BILL = "R-BILL"
 PAY = "R-PAY"
 PAY_FUNDS = "R-PAY-FUNDS"
+APPLY_BAL = "R-APPLY-BAL"
 
 
 def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
@@ -66,8 +69,12 @@ def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
                 Code.DUE_DATE_MISSING, "recognition on_due needs due_at: give it, or another rule"
             )
         )
+    applied = _balance_applied(body)
+    if isinstance(applied, Rejection):
+        faults.append(applied)
     if faults:
         return highest(faults)
+    assert isinstance(applied, int)
     billed: list[BilledLine] = []
     for line, wire in zip(lines, body.lines, strict=True):
         if line.arrears:
@@ -86,7 +93,34 @@ def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
             billed.append(line)
     if recognition is Recognition.ON_DUE and body.due_at is not None:
         draft.schedule((body.due_at, Phase.INVOICE_DUE, body.invoice))
-    draft.put(INVOICE, body.invoice, Invoice(body.currency, recognition, tuple(billed)))
+    invoice = Invoice(body.currency, recognition, tuple(billed))
+    draft.put(INVOICE, body.invoice, invoice)
+    return _apply_balance(draft, body.invoice, invoice, applied) if applied else None
+
+
+def _balance_applied(body: InvoiceIssued) -> int | Rejection:
+    if body.balance_applied is None or body.currency not in MINOR_EXPONENT:
+        return 0
+    return minor_units(body.balance_applied, body.currency)
+
+
+def _apply_balance(
+    draft: Draft, invoice_id: str, invoice: Invoice, amount: int
+) -> Rejection | None:
+    """What credit notes left to the customer pays a part of the invoice."""
+    rules = (APPLY_BAL, APPLY_BAL)
+    refusal = _settle(draft, invoice_id, invoice, amount, Account.BALANCE, *rules)
+    if refusal is not None:
+        return refusal
+    balance: Balance = draft.get(BALANCE, invoice.currency) or Balance(0)
+    if amount > balance.amount:
+        exponent = MINOR_EXPONENT[invoice.currency]
+        return Rejection(
+            Code.BALANCE_TOO_SMALL,
+            f"balance_applied is {Exact(amount, exponent)}, and the customer's balance is "
+            f"{Exact(balance.amount, exponent)} {invoice.currency}",
+        )
+    draft.put(BALANCE, invoice.currency, Balance(balance.amount - amount))
     return None
 
 
@@ -120,12 +154,26 @@ def pay(draft: Draft, body: InvoicePaid) -> Rejection | None:
     amount = minor_units(body.amount, invoice.currency)
     if isinstance(amount, Rejection):
         return amount
+    return _settle(draft, body.invoice, invoice, amount, Account.CASH, PAY, PAY_FUNDS)
+
+
+def _settle(
+    draft: Draft,
+    invoice_id: str,
+    invoice: Invoice,
+    amount: int,
+    source: Account,
+    rule: str,
+    funds_rule: str,
+) -> Rejection | None:
+    """Pay so much of the lines in order: what is booked is settled, what is not is booked."""
     open_ = sum(line.gross - line.paid for line in invoice.lines)
+    exponent = MINOR_EXPONENT[invoice.currency]
     if amount > open_:
         return Rejection(
             Code.PAID_TOO_MUCH,
-            f"{body.amount} paid, but only {Exact(open_, MINOR_EXPONENT[invoice.currency])} "
-            f"{invoice.currency} of invoice {body.invoice} is open",
+            f"{Exact(amount, exponent)} paid, but only {Exact(open_, exponent)} "
+            f"{invoice.currency} of invoice {invoice_id} is open",
         )
     rest = amount
 
@@ -137,25 +185,23 @@ def pay(draft: Draft, body: InvoicePaid) -> Rejection | None:
         if settled:
             draft.begin_entry()
             draft.post(
-                PAY,
-                Account.CASH,
+                rule,
+                source,
                 Account.RECEIVABLE,
                 settled,
                 invoice.currency,
                 {"f": "paid1-paid0", "paid0": line.paid, "paid1": line.paid + settled},
                 product=line.product,
-                invoice=body.invoice,
+                invoice=invoice_id,
             )
         funds = part - settled
         if funds:
-            line = _book(
-                draft, PAY_FUNDS, Account.CASH, body.invoice, invoice.currency, line, funds
-            )
+            line = _book(draft, funds_rule, source, invoice_id, invoice.currency, line, funds)
         return replace(line, paid=line.paid + part)
 
-    _each_line(draft, body.invoice, invoice, settle)
+    _each_line(draft, invoice_id, invoice, settle)
     if amount == open_:
-        draft.unschedule(Phase.INVOICE_DUE, body.invoice)
+        draft.unschedule(Phase.INVOICE_DUE, invoice_id)
     return None
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import asdict, replace
 
 from creditfold.core.entries import canonical, sha256
 from creditfold.core.facts import (
+    Chargeback,
     Forfeit,
     GoodwillTreatment,
     OveragePolicy,
@@ -15,6 +16,7 @@ from creditfold.core.facts import (
     Recognition,
     SlaExpiry,
     SlaTreatment,
+    UsedPortion,
 )
 from creditfold.core.times import DAY, HOUR
 
@@ -39,6 +41,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     forfeit: Forfeit = Forfeit.REFUSE
     overage_default: OveragePolicy = OveragePolicy.BILL
     overdraft_cover: OverdraftCover = OverdraftCover.BACKFILL
+    used_portion: UsedPortion = UsedPortion.KEEP_RECEIVABLE
+    chargeback: Chargeback = Chargeback.CREDIT_LOSS
 
     def changed(self, keys: PolicyKeys) -> Policy:
         """This policy with the keys that are given."""

@@ -74,6 +74,12 @@ class Code(StrEnum):
     SALES_NOT_THE_AMOUNT = "sales_not_the_amount"
     UNKNOWN_OVERAGE = "unknown_overage"
     PAID_TOO_MUCH = "paid_too_much"
+    INVOICE_PAID = "invoice_paid"
+    INVOICE_CLOSED = "invoice_closed"
+    CREDIT_NOTE_EXISTS = "credit_note_exists"
+    UNKNOWN_LINE = "unknown_line"
+    CREDITED_TOO_MUCH = "credited_too_much"
+    BALANCE_TOO_SMALL = "balance_too_small"
 
 
 class Rejection(Struct, frozen=True):

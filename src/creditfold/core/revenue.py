@@ -56,6 +56,11 @@ def carrying(block: Block) -> int:
     return max(0, block.funded - usage_revenue(block) - breakage(block))
 
 
+def unbilled(block: Block) -> int:
+    """What account 1150 holds for the block."""
+    return max(0, _posted(block) + block.breakage - block.funded)
+
+
 def liability(terms: Terms) -> Account:
     """The account in which the block's carrying value stands."""
     return Account.SERVICE_CREDITS if terms.lapses_to else Account.CREDITS

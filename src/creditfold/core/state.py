@@ -221,6 +221,11 @@ class BilledLine(Struct, frozen=True):
         """With tax."""
         return self.amount + self.tax
 
+    @property
+    def unbooked(self) -> int:
+        """What is not booked yet, without tax."""
+        return self.amount - (self.booked - self.taxed)
+
 
 class Hold(Struct, frozen=True):
     """What an open hold has: amounts of blocks in burn order, and `credit` on the limit of `unit`.
@@ -237,12 +242,28 @@ class Hold(Struct, frozen=True):
 
 
 class Invoice(Struct, frozen=True):
-    """An invoice, how far it is booked and paid, and what is approved to go back in cash."""
+    """An invoice, how far it is booked and paid, and what is approved to go back in cash.
+
+    `closed` says that it was voided or written off: what is left of it is kept as it is.
+    """
 
     currency: str
     recognition: Recognition
     lines: tuple[BilledLine, ...]
     payable: int = 0
+    closed: bool = False
+
+
+class Balance(Struct, frozen=True):
+    """Minor units of one currency that credit notes left to the customer, not yet applied."""
+
+    amount: int
+
+
+class CreditNote(Struct, frozen=True):
+    """A credit note that was issued; its id is used up."""
+
+    invoice: str
 
 
 class Funding(Struct, frozen=True):
@@ -330,6 +351,8 @@ SEEN = "seen"
 HOLD = "hold"
 INVOICE = "invoice"
 FUNDING = "funding"
+BALANCE = "balance"
+CREDIT_NOTE = "credit_note"
 ACCRUAL = "accrual"
 OVERAGE = "overage"
 CARRIED = "carried"

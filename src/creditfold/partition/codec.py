@@ -21,6 +21,8 @@ _TYPES: Final[dict[str, Any]] = {
     state.HOLD: state.Hold,
     state.INVOICE: state.Invoice,
     state.FUNDING: state.Funding,
+    state.BALANCE: state.Balance,
+    state.CREDIT_NOTE: state.CreditNote,
     state.ACCRUAL: state.Accrual,
     state.OVERAGE: state.OpenOverage,
     state.CARRIED: state.Carried,
