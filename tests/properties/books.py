@@ -29,6 +29,8 @@ def accounts(customer: Customer) -> dict[tuple[str, str], int]:
         books[currency, "4010"] -= accrued
     for invoice in customer.invoices.values():
         _invoice(books, invoice)
+    for currency, amount in customer.balance.items():
+        books[currency, "2150"] -= amount
     totals: Counter[str] = Counter()
     for (currency, _account), amount in books.items():
         totals[currency] += amount
@@ -66,11 +68,13 @@ def _currency_of_sale(customer: Customer, block: str) -> str:
 def _invoice(books: Counter[tuple[str, str]], invoice: Invoice) -> None:
     books[invoice.currency, "1000"] += invoice.payable
     books[invoice.currency, "2110"] -= invoice.payable
+    books[invoice.currency, "1000"] += invoice.moved
     for line in invoice.lines:
         books[invoice.currency, "1000"] += line.paid
         books[invoice.currency, "1100"] += line.booked - line.paid
-        books[invoice.currency, "2200"] -= line.taxed
-        books[invoice.currency, "4920"] += line.conceded
+        books[invoice.currency, "2200"] -= line.taxed + line.lost_tax
+        for account, amount in line.given_up.items():
+            books[invoice.currency, account] += amount
         earned = line.booked_net() + line.conceded
         if line.arrears:
             books[invoice.currency, "1150"] -= line.billed

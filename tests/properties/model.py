@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -168,6 +169,8 @@ class Line:
     paid: int = 0
     taxed: int = 0
     conceded: int = 0
+    lost_tax: int = 0
+    given_up: Counter[str] = field(default_factory=Counter)
     sold_at: int = 0
     asked: list[tuple[str, int]] = field(default_factory=list)
 
@@ -184,10 +187,12 @@ class Line:
     def booked_net(self) -> int:
         return self.booked - self.taxed
 
+    def paid_tax(self) -> int:
+        return round(Fraction(self.taxed * self.paid, self.booked)) if self.booked else 0
+
     def paid_for(self, block: str) -> int:
         """What is paid for the block: the line's blocks are paid in order, tax apart."""
-        tax = round(Fraction(self.taxed * self.paid, self.booked)) if self.booked else 0
-        return self.reach(block, self.paid - tax)
+        return self.reach(block, self.paid - self.paid_tax())
 
     def reach(self, block: str, net: int) -> int:
         """How much of the block the first so many minor units pay; what is conceded counts."""
@@ -208,6 +213,8 @@ class Invoice:
     due_at: int | None
     lines: list[Line]
     payable: int = 0
+    moved: int = 0
+    closed: bool = False
 
 
 @dataclass
@@ -236,6 +243,8 @@ class Customer:
     choices: dict[str, str] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
     grants_name: dict[tuple[str, str], str] = field(default_factory=dict)
+    balance: Counter[str] = field(default_factory=Counter)
+    notes: set[str] = field(default_factory=set)
     sales: Iterator[int] = field(default_factory=itertools.count)
     credit_limits: dict[str, Fraction] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)

@@ -276,7 +276,11 @@ def pay(_model: Model, customer: Customer, event: Event, _time: int) -> None:
     if data["invoice"] not in customer.invoices:
         raise Refused("unknown_invoice")
     invoice = customer.invoices[data["invoice"]]
-    rest = minor_units(data["amount"], invoice.currency)
+    settle(invoice, minor_units(data["amount"], invoice.currency))
+
+
+def settle(invoice: Invoice, rest: int) -> None:
+    """So much pays the lines in order."""
     if rest > sum(line.gross - line.paid for line in invoice.lines):
         raise Refused("paid_too_much")
     for line in invoice.lines:

@@ -252,6 +252,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         tax=st.sampled_from([None, "0.01", "1", "19"]),
         rule_=st.sampled_from([None, "on_issue", "on_due", "on_payment"]),
         due=st.sampled_from([None, -HOUR, HOUR, 2 * DAY]),
+        balance=st.sampled_from([None, None, "1", "7"]),
         shape=st.sampled_from(["sells", "two", "shared", "plain", "both", "short"]),
     )
     def invoice(self, name: str, invoice: str, block: str, other: str, **how: Any) -> None:
@@ -277,6 +278,8 @@ class FoldAgainstModel(RuleBasedStateMachine):
             data["recognition"] = how["rule_"]
         if how["due"] is not None:
             data["due_at"] = text(self.now + how["due"])
+        if how["balance"] is not None:
+            data["balance_applied"] = how["balance"]
         self._send(self._new("invoice.issued", name, data))
 
     @rule(
@@ -347,17 +350,49 @@ class FoldAgainstModel(RuleBasedStateMachine):
         amount=amounts,
         whole=st.booleans(),
         blocks=st.none() | st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=2),
+        what=st.sampled_from(["payment.refunded", "payment.disputed"]),
     )
-    def pay_back(self, name: str, invoice: str, amount: str, *, whole: bool, blocks: Any) -> None:
+    def pay_back(self, name: str, invoice: str, amount: str, *, whole: bool, **how: Any) -> None:
         currency = CUSTOMERS[name]
         known = self.model.customers.get(name)
         if known and invoice in known.invoices and whole:
             found = known.invoices[invoice]
             amount = money(found.payable + sum(line.paid for line in found.lines), currency)
         data: Event = {"invoice": invoice, "amount": in_currency(amount, currency)}
-        if blocks is not None:
-            data["blocks"] = blocks
-        self._send(self._new("payment.refunded", name, data))
+        if how["blocks"] is not None:
+            data["blocks"] = how["blocks"]
+        self._send(self._new(how["what"], name, data))
+
+    @rule(
+        name=WHO,
+        invoice=st.sampled_from(INVOICES),
+        what=st.sampled_from(["invoice.voided", "invoice.written_off"]),
+        used=st.sampled_from([None, "concede", "keep_receivable"]),
+    )
+    def call_off(self, name: str, invoice: str, what: str, used: str | None) -> None:
+        data = {"invoice": invoice}
+        if used is not None:
+            data["used_portion"] = used
+        self._send(self._new(what, name, data))
+
+    @rule(
+        name=WHO,
+        invoice=st.sampled_from(INVOICES),
+        note=st.integers(0, 10**6),
+        amount=amounts,
+        tax=st.sampled_from([None, "0.01", "1"]),
+        to=st.sampled_from(["invoice", "balance", "refund"]),
+        blocks=st.none() | st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=2, unique=True),
+    )
+    def credit_note(self, name: str, invoice: str, note: int, amount: str, **how: Any) -> None:
+        currency = CUSTOMERS[name]
+        line: Event = {"line": "1", "amount": in_currency(amount, currency)}
+        if how["tax"] is not None:
+            line["tax"] = in_currency(how["tax"], currency)
+        if how["blocks"] is not None:
+            line["blocks"] = [{"block": block} for block in how["blocks"]]
+        data = {"credit_note": f"n{note % 40}", "invoice": invoice, "to": how["to"]}
+        self._send(self._new("credit_note.issued", name, data | {"lines": [line]}))
 
     @precondition(lambda self: len(self.facts) > 8)
     @rule(which=st.integers(0, 10**6), pause=pauses)

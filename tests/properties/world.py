@@ -110,6 +110,8 @@ policy_keys = st.sampled_from(
         {"sla.treatment": "accrue_on_grant", "sla.expiry": "reverse_contra"},
         {"goodwill.treatment": "net"},
         {"revoke.forfeit": "allow"},
+        {"void.used_portion": "concede"},
+        {"chargeback.treatment": "concession"},
     ]
 )
 
