@@ -202,6 +202,8 @@ def test_too_many_properties_are_refused():
         ("invalid_value", "keys.late.window", "policy.published",
          {"keys": {"late.window": "P1M"}}),
         ("invalid_value", "keys.draw.order", "policy.published", {"keys": {"draw.order": []}}),
+        ("invalid_value", "keys.draw.order", "policy.published",
+         {"keys": {"draw.order": "alphabetical"}}),
         ("invalid_value", "keys.draw.order[0]", "policy.published",
          {"keys": {"draw.order": ["age"]}}),
         ("invalid_value", "keys", "policy.published",

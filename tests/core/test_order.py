@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.book import Book, moves
 from creditfold.core.facts import Kind
-from creditfold.core.order import KEYS, sort_key
+from creditfold.core.order import KEYS, PRESETS, sort_key
 from creditfold.core.policy import DRAW_ORDER_DEFAULT
 from creditfold.core.predicate import Op, Test
 from creditfold.core.scope import Filter, Scope
 from creditfold.core.state import Terms
 from creditfold.core.times import SECOND
 
+DOCS = Path(__file__).parents[2] / "docs" / "burn-order.md"
 CALLS = Scope(include=Filter(meters=("calls",)))
 NARROW = Scope(include=Filter(("api",), ("calls",), Test("size", Op.EXISTS, (True,))))
 
@@ -97,6 +100,38 @@ def test_a_buffer_is_last_whatever_the_key_says(key):
     """It is the safety net: even a better priority does not let it go first."""
     buffer = terms(kind=Kind.BUFFER, priority=-1, expires_at=1, effective_at=-1, value=0)
     assert sort_key((key,), "z", terms()) < sort_key((key,), "a", buffer)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_a_list_of_keys_and_the_docs_tell_it_with_its_source(name):
+    rows = [line.split(" | ") for line in DOCS.read_text().splitlines() if f"| `{name}` |" in line]
+    ((_, keys, source),) = rows
+    assert ", ".join(f"`{key}`" for key in PRESETS[name]) == keys
+    assert set(PRESETS[name]) <= set(KEYS)
+    assert source.strip(" |")
+
+
+def test_the_docs_explain_every_key():
+    told = DOCS.read_text().split("## Presets")[0]
+    assert [] == [key for key in KEYS if f"`{key}`" not in told]
+
+
+def test_a_policy_may_name_the_system_whose_order_it_is():
+    """Metronome burns what is free before it looks at expiry; the default does not."""
+    book = Book()
+    book.published(
+        "policy.published",
+        {
+            "version": 1,
+            "effective_from": "2026-01-01T00:00:00Z",
+            "author": "a",
+            "reason": "as before",
+            "keys": {"draw.order": "metronome"},
+        },
+    )
+    book.grant("paid", "5", expires_at="2026-02-01T00:00:00Z")
+    book.grant("free", "5", kind="promotional")
+    assert [("free", "available", "drawn", "5")] == moves(book.use("5"))
 
 
 def test_expiry_in_the_same_second_is_a_tie_for_the_key_of_seconds_alone():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from creditfold.contract.fields import (
     Amount,
@@ -20,15 +20,25 @@ from creditfold.contract.fields import (
 from creditfold.contract.inputs import LINES_MAX, OverageName, RecognitionName
 from creditfold.contract.predicates import Where
 from creditfold.core import facts
-from creditfold.core.order import ID, KEYS
+from creditfold.core.order import ID, KEYS, PRESETS
 
 VERSION_MAX = 2**53 - 1
 EXPONENT_MAX = 12
 
 VERSION = Field(ge=1, le=VERSION_MAX, description="Rises with each publication of this object.")
 
-_E = TypeVar("_E", bound=StrEnum)
 _ORDER_KEYS = (*KEYS, ID)
+_OrderKey: TypeAlias = Literal[_ORDER_KEYS]  # type: ignore[valid-type]  # from core
+_Preset: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]  # from core
+_OrderKeys: TypeAlias = Annotated[
+    list[_OrderKey],
+    Field(min_length=1, max_length=len(_ORDER_KEYS), json_schema_extra={"uniqueItems": True}),
+]
+_DrawOrder: TypeAlias = Annotated[
+    Annotated[_OrderKeys, Tag("~keys")] | Annotated[_Preset, Tag("~preset")],
+    Discriminator(lambda value: "~preset" if isinstance(value, str) else "~keys"),
+]
+_E = TypeVar("_E", bound=StrEnum)
 
 
 class UnitDeclared(Data):
@@ -112,13 +122,11 @@ class PolicyKeysData(Data):
 
     model_config = ConfigDict(title="PolicyKeys")
 
-    draw_order: list[Literal[_ORDER_KEYS]] | None = Field(  # type: ignore[valid-type]  # from core
+    draw_order: _DrawOrder | None = Field(
         None,
         alias="draw.order",
-        min_length=1,
-        max_length=len(_ORDER_KEYS),
-        description="The burn order, first key first; id is implied last.",
-        json_schema_extra={"uniqueItems": True},
+        description="The burn order: keys, first key first, id implied last; or the name of the "
+        "system whose order it is.",
     )
     late_window: LateWindow | None = Field(
         None,
@@ -173,12 +181,18 @@ class PolicyKeysData(Data):
 
     @model_validator(mode="after")
     def _total_order(self) -> PolicyKeysData:
-        order = self.draw_order or []
+        order = self._order() or ()
         if len(set(order)) != len(order):
             raise invalid("draw.order names a key twice; name each once")
         if ID in order[:-1]:
             raise invalid("draw.order ends with id, since nothing after it could decide")
         return self
+
+    def _order(self) -> tuple[str, ...] | None:
+        order = self.draw_order
+        if isinstance(order, str):
+            return PRESETS[order]
+        return None if order is None else tuple(order)
 
     def core(self) -> facts.PolicyKeys:
         """As the fold reads it."""
@@ -187,7 +201,7 @@ class PolicyKeysData(Data):
             return None if name is None else of(name)
 
         return facts.PolicyKeys(
-            None if self.draw_order is None else tuple(self.draw_order),
+            self._order(),
             self.late_window,
             choice(facts.Recognition, self.recognition),
             choice(facts.SlaTreatment, self.sla_treatment),

@@ -329,7 +329,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {
             "version": 1,
             "effective_from": "2026-01-01T00:00:00Z",
-            "keys": {"late.window": "PT72H"},
+            "keys": {"draw.order": "stripe", "late.window": "PT72H"},
             "author": "ada@example.com",
             "reason": "first policy",
         },

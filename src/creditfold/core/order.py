@@ -48,6 +48,17 @@ KEYS: dict[str, Callable[[Terms], _Part]] = {
 
 ID = "id"
 
+PRESETS: dict[str, tuple[str, ...]] = {
+    "openmeter": ("priority", "expires_at", "granted_at"),
+    "kong": ("priority", "scoped_first", "expires_at"),
+    "stripe": ("priority", "expires_at", "free_before_paid", "effective_at", "granted_at"),
+    "stigg": ("priority", "expires_at", "free_before_paid", "effective_at", "granted_at"),
+    "orb": ("scoped_first", "expires_at", "lower_cost_first", "granted_at"),
+    "metronome": ("priority", "free_before_paid", "narrower_first", "expires_at", "effective_at"),
+    "flexprice": ("priority", "expires_at", "larger_first"),
+}
+"""The orders of systems that people come from, by name; docs/burn-order.md has their sources."""
+
 
 def sort_key(order: Sequence[str], block: str, terms: Terms) -> tuple[object, ...]:
     """Sorts blocks into the burn order, buffers after everything else in whatever order.
