@@ -27,6 +27,10 @@ KEYS = facts.PolicyKeys(
     facts.SlaTreatment.NET,
     facts.SlaExpiry.BREAKAGE,
     facts.GoodwillTreatment.NET,
+    overage_default=facts.OveragePolicy.BLOCK,
+    overdraft_cover=facts.OverdraftCover.NONE,
+    thresholds=(facts.Threshold("u", Exact(1, 1)), facts.Threshold("u", percent=Exact(5, 0))),
+    expiring_before=7,
 )
 POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
 TEMPLATE = facts.CreditGranted("", facts.Kind.INCLUDED, "u", Exact(1, 0))
@@ -41,7 +45,8 @@ PROGRAM_ONCE = program_facts.Program(TEMPLATE, Every(months=1))
 
 FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, 3, {"é": BIG},
-                                                           {"meter:m": 1}, {"USD": 2}, 3)],
+                                                           {"meter:m": 1}, {"USD": 2}, 3,
+                                                           {"USD": 4})],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
                                   {"default": facts.OveragePolicy.CARRY}, 1, ("s",), ("p",))],

@@ -290,6 +290,28 @@ def what_is_held_is_with_the_holds(records: Records) -> None:
     assert stated == {key: amount for key, amount in found.items() if amount}
 
 
+def notices_say_what_the_ledger_shows(records: Records) -> None:
+    """Each new block is told as granted, and each balance that fell to zero as depleted, once."""
+    told: Counter[tuple[str, str, str]] = Counter()
+    for record in records.all:
+        if record["type"].startswith("creditfold.notice."):
+            data = record["data"]
+            told[data["outcome"], data["what"], data.get("block", data.get("unit", ""))] += 1
+    before: dict[tuple[str, str], Fraction] = {}
+    expected: Counter[tuple[str, str, str]] = Counter()
+    for outcome in records.applied:
+        for entry in outcome.get("entries", []):
+            if (entry["from"], entry["to"]) == ("origin", "issued"):
+                expected[outcome["outcome"], "granted", entry["block"]] += 1
+        for unit, text in outcome.get("balances", {}).items():
+            key = (outcome["customer"], unit)
+            if before.get(key, Fraction(0)) and not Fraction(text):
+                expected[outcome["outcome"], "depleted", unit] += 1
+            before[key] = Fraction(text)
+    found = {key: count for key, count in told.items() if key[1] in ("granted", "depleted")}
+    assert dict(expected) == found
+
+
 def snapshots_are_the_ledger(records: Records) -> None:
     """Each place, value and carrying value in the snapshots is what the records add up to."""
     lots = records.lots()
@@ -322,6 +344,7 @@ ALL = (
     i25_no_draw_outside_the_interval,
     i29_every_proof_recomputes,
     what_is_held_is_with_the_holds,
+    notices_say_what_the_ledger_shows,
     snapshots_are_the_ledger,
     chain_is_unbroken,
 )

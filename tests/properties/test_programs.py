@@ -218,7 +218,7 @@ def test_programs_grant_what_a_walk_through_the_hours_finds(zone, found, sweeps)
     """Blocks, instants and quantities; whenever the clock comes round."""
     walk = Walk(zone)
     by_hour = {hour: (kind, data) for hour, kind, data in found}
-    for hour in range(2 * HOURS):
+    for hour in range(2 * HOURS + 1):
         # Zones that are half an hour off have their dates between two hours.
         now = BEGIN + hour * (HOUR // 2)
         if now > BEGIN + HOURS * HOUR:

@@ -11,6 +11,7 @@ from creditfold.contract.fields import (
     Amount,
     CustomerId,
     Data,
+    Duration,
     LateWindow,
     Name,
     Text,
@@ -20,8 +21,11 @@ from creditfold.contract.fields import (
 from creditfold.contract.inputs import LINES_MAX, OverageName, RecognitionName
 from creditfold.contract.predicates import Where
 from creditfold.core import facts
+from creditfold.core.exact import Exact
 from creditfold.core.order import ID, KEYS, PRESETS
 
+THRESHOLDS_MAX = 20
+_WHOLE = Exact(100, 0)
 VERSION_MAX = 2**53 - 1
 EXPONENT_MAX = 12
 
@@ -117,6 +121,30 @@ class RateCardPublished(Data):
         )
 
 
+class ThresholdData(Data):
+    """A low balance of a unit."""
+
+    model_config = ConfigDict(title="Threshold")
+
+    unit: Name = Field(description="The unit.")
+    amount: Amount | None = Field(None, description="At or below this is low.")
+    percent: Amount | None = Field(
+        None, description="At or below this part of what was usable after the last grant is low."
+    )
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> ThresholdData:
+        if (self.amount is None) == (self.percent is None):
+            raise invalid("give either an amount or a percent")
+        if self.percent is not None and self.percent.compared(_WHOLE) >= 0:
+            raise invalid("percent is below 100: a balance is always at or below its whole")
+        return self
+
+    def core(self) -> facts.Threshold:
+        """As the fold reads it."""
+        return facts.Threshold(self.unit, self.amount, self.percent)
+
+
 class PolicyKeysData(Data):
     """Only the choices that the version changes."""
 
@@ -179,6 +207,19 @@ class PolicyKeysData(Data):
         description="Whether credit repays carried overage: its revenue is then the credit's.",
     )
 
+    thresholds: list[ThresholdData] | None = Field(
+        None,
+        alias="notice.thresholds",
+        max_length=THRESHOLDS_MAX,
+        description="Low balances: one notice each time one is crossed, and one on recovery.",
+    )
+    expiring_before: Duration | None = Field(
+        None,
+        alias="notice.expiring_before",
+        description="How long before a block expires to say so, for blocks from then on; PT0S "
+        "does not.",
+    )
+
     @model_validator(mode="after")
     def _total_order(self) -> PolicyKeysData:
         order = self._order() or ()
@@ -212,6 +253,10 @@ class PolicyKeysData(Data):
             choice(facts.OverdraftCover, self.overdraft_cover),
             choice(facts.UsedPortion, self.used_portion),
             choice(facts.Chargeback, self.chargeback),
+            thresholds=None
+            if self.thresholds is None
+            else tuple(threshold.core() for threshold in self.thresholds),
+            expiring_before=self.expiring_before,
         )
 
 

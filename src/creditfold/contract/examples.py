@@ -83,6 +83,8 @@ def _lines() -> Iterator[tuple[str, bytes]]:
             program="welcome",
             code="quantity_out_of_range",
             detail="more than one amount can hold",
+            threshold="100",
+            expires_at=NOON,
         )
         minimal = Notice(full.notice, what, CUSTOMER, _ID, NOON)
         for name, notice in (("full", full), ("minimal", minimal)):

@@ -152,13 +152,17 @@ def _time(value: object) -> int:
         raise invalid(str(error)) from None
 
 
-def _late_window(value: object) -> int:
+def _duration(value: object) -> int:
     if not isinstance(value, str):
         raise invalid("write a duration such as PT72H")
     try:
-        window = parse_duration(value)
+        return parse_duration(value)
     except BadTimeError as error:
         raise invalid(str(error)) from None
+
+
+def _late_window(value: object) -> int:
+    window = _duration(value)
     if window > LATE_WINDOW_MAX:
         raise invalid("write at most P45D")
     return window
@@ -296,3 +300,10 @@ LateWindow: TypeAlias = Annotated[
     PlainValidator(_late_window),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
+
+Duration: TypeAlias = Annotated[
+    int,
+    PlainValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+]
+"""ISO 8601 in days, hours, minutes and seconds, held as microseconds."""

@@ -165,12 +165,16 @@ class Notice(Output):
     effective_at: Instant = Field(description="When that happened.")
     meter: str | None = Field(None, description="The meter of the usage.")
     product: str | None = Field(None, description="The product of that meter.")
-    quantity: Decimal | None = Field(None, description="How much, of the meter or of the unit.")
+    quantity: Decimal | None = Field(
+        None, description="How much: of the meter, granted of the block, or usable of the unit."
+    )
     unit: str | None = Field(None, description="The unit that the quantity counts, if no meter.")
     block: str | None = Field(None, description="The block that it is about.")
     program: str | None = Field(None, description="The program that it is about.")
     code: str | None = Field(None, description="Why something was refused: a stable code.")
     detail: str | None = Field(None, description="The same for people.")
+    threshold: Decimal | None = Field(None, description="The balance that was crossed.")
+    expires_at: Instant | None = Field(None, description="When the block expires.")
 
 
 class Version(Output):
@@ -335,6 +339,11 @@ OUTPUTS: dict[str, type[Output]] = {
     event_type("notice.unpriced_usage"): Notice,
     event_type("notice.uncovered_usage"): Notice,
     event_type("notice.grant_refused"): Notice,
+    event_type("notice.granted"): Notice,
+    event_type("notice.expiring"): Notice,
+    event_type("notice.balance_low"): Notice,
+    event_type("notice.balance_recovered"): Notice,
+    event_type("notice.depleted"): Notice,
     event_type("dead_letter.recorded"): DeadLetter,
     event_type("balance.snapshot"): Snapshot,
 }

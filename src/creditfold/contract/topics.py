@@ -104,7 +104,16 @@ REVENUE = Topic(_name("revenue"), Direction.OUTPUT, _types("revenue.posting"))
 NOTICES = Topic(
     _name("notices"),
     Direction.OUTPUT,
-    _types("notice.unpriced_usage", "notice.uncovered_usage", "notice.grant_refused"),
+    _types(
+        "notice.unpriced_usage",
+        "notice.uncovered_usage",
+        "notice.grant_refused",
+        "notice.granted",
+        "notice.expiring",
+        "notice.balance_low",
+        "notice.balance_recovered",
+        "notice.depleted",
+    ),
 )
 DEAD_LETTERS = Topic(_name("dead-letters"), Direction.OUTPUT, _types("dead_letter.recorded"))
 

@@ -208,10 +208,20 @@ def _issue(draft: Draft, block_id: str, terms: Terms) -> None:
         items.append((terms.effective_at, Phase.ACTIVATION, block_id))
     else:
         draft.move(block_id, terms, Place.ISSUED, Place.AVAILABLE, terms.quantity)
-    if terms.expires_at is not None:
-        items.append((terms.expires_at, Phase.EXPIRY, block_id))
+    items += _expiry(draft, block_id, terms)
     if items:
         draft.schedule(*items)
+
+
+def _expiry(draft: Draft, block_id: str, terms: Terms) -> list[Item]:
+    """When the block expires, and when to say so, where the policy asks for that in time."""
+    if terms.expires_at is None:
+        return []
+    items: list[Item] = [(terms.expires_at, Phase.EXPIRY, block_id)]
+    warned_at = terms.expires_at - draft.policy.expiring_before
+    if draft.present < warned_at < terms.expires_at:
+        items.append((warned_at, Phase.EXPIRING, block_id))
+    return items
 
 
 def activate(draft: Draft, block_id: str) -> None:
@@ -238,8 +248,8 @@ def exhaust(draft: Draft, blocks: set[str]) -> None:
     wallet: Wallet = draft.get(WALLET)
     draft.put(WALLET, "", Wallet(wallet.order, tuple(b for b in wallet.blocks if b not in blocks)))
     for block_id in blocks:
-        draft.unschedule(Phase.ACTIVATION, block_id)
-        draft.unschedule(Phase.EXPIRY, block_id)
+        for phase in (Phase.ACTIVATION, Phase.EXPIRY, Phase.EXPIRING):
+            draft.unschedule(phase, block_id)
 
 
 def revive(draft: Draft, block_id: str, terms: Terms) -> None:
@@ -249,12 +259,11 @@ def revive(draft: Draft, block_id: str, terms: Terms) -> None:
         others = tuple(b for b in wallet.blocks if b != block_id)
         draft.put(WALLET, "", Wallet(wallet.order, others))
     _enter_wallet(draft, block_id, terms)
-    draft.unschedule(Phase.ACTIVATION, block_id)
-    draft.unschedule(Phase.EXPIRY, block_id)
+    for phase in (Phase.ACTIVATION, Phase.EXPIRY, Phase.EXPIRING):
+        draft.unschedule(phase, block_id)
     if draft.edit_block(block_id).issued:
         draft.schedule((terms.effective_at, Phase.ACTIVATION, block_id))
-    if terms.expires_at is not None:
-        draft.schedule((terms.expires_at, Phase.EXPIRY, block_id))
+    draft.schedule(*_expiry(draft, block_id, terms))
 
 
 def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:

@@ -171,6 +171,8 @@ class Notice(Struct, frozen=True, omit_defaults=True):
     program: str | None = None
     code: str | None = None
     detail: str | None = None
+    threshold: str | None = None
+    expires_at: str | None = None
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

@@ -102,6 +102,14 @@ class Chargeback(StrEnum):
     CONCESSION = "concession"
 
 
+class Threshold(Struct, frozen=True):
+    """A low balance of a unit: an amount, or a percentage of what was there after a grant."""
+
+    unit: str
+    amount: Exact | None = None
+    percent: Exact | None = None
+
+
 class Malformed(Struct, frozen=True):
     """Readable as an event, not as what its type says: refused with the decoder's code."""
 
@@ -314,6 +322,8 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     overdraft_cover: OverdraftCover | None = None
     used_portion: UsedPortion | None = None
     chargeback: Chargeback | None = None
+    thresholds: tuple[Threshold, ...] | None = None
+    expiring_before: int | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

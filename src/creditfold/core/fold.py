@@ -14,6 +14,7 @@ from creditfold.core import (
     customers,
     holds,
     invoices,
+    notices,
     overage,
     programs,
     refunds,
@@ -186,6 +187,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     if refusal is not None:
         return _refused(fact, outcome, refusal)
     overage.schedule_repayment(draft)
+    notices.watch(draft, account)
     draft.put(SEEN, _seen_key(fact), Seen(fact.content[:CONTENT_BYTES], until))
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
 
@@ -278,9 +280,12 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
             subscriptions.fall_due(draft, subject)
         case Phase.REFILL:
             programs.fall_due(draft, subject)
+        case Phase.EXPIRING:
+            notices.expiring(draft, subject)
         case Phase.INVOICE_DUE:
             invoices.fall_due(draft, subject)
     overage.schedule_repayment(draft)
+    notices.watch(draft, account)
     answer = Outcome(
         outcome=outcome,
         status=Status.APPLIED,

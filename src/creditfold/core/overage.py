@@ -8,9 +8,10 @@ from creditfold.core import revenue
 from creditfold.core.blocks import exhaust
 from creditfold.core.demand import Demand, Rest, burn_order
 from creditfold.core.draft import Draft, Usage
-from creditfold.core.entries import Notice, Overage, Place
+from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
-from creditfold.core.facts import MeterDeclared, OveragePolicy, OverdraftCover
+from creditfold.core.facts import OveragePolicy, OverdraftCover
+from creditfold.core.notices import tell
 from creditfold.core.policy import Policy
 from creditfold.core.state import (
     BLOCK,
@@ -22,7 +23,6 @@ from creditfold.core.state import (
     Phase,
     Profile,
 )
-from creditfold.core.times import rfc3339
 
 DEFAULT = "default"
 
@@ -67,10 +67,10 @@ def enter(draft: Draft, demand: Demand, usage: Usage) -> tuple[str, int]:
         unit, amount = f"meter:{meter.meter}", uncovered
         draft.overage.append(over)
         if not policy.owed:
-            _notify(draft, "uncovered_usage", meter, over)
+            _tell(draft, "uncovered_usage", over)
             return unit, amount
         if policy is OveragePolicy.BILL or not demand.prices:
-            _notify(draft, "unpriced_usage", meter, over)
+            _tell(draft, "unpriced_usage", over)
     else:
         rest = _in(demand, account.currency)
         unit, amount = price.unit, rest.amount
@@ -112,19 +112,8 @@ def _in(demand: Demand, unit: str) -> Rest:
     return rest
 
 
-def _notify(draft: Draft, what: str, meter: MeterDeclared, over: Overage) -> None:
-    draft.notices.append(
-        Notice(
-            notice=f"{draft.outcome}.n{len(draft.notices) + 1}",
-            what=what,
-            customer=draft.customer,
-            outcome=draft.outcome,
-            effective_at=rfc3339(draft.time),
-            meter=meter.meter,
-            product=meter.product,
-            quantity=over.quantity,
-        )
-    )
+def _tell(draft: Draft, what: str, over: Overage) -> None:
+    tell(draft, what, meter=over.meter, product=over.product, quantity=over.quantity)
 
 
 def schedule_repayment(draft: Draft) -> None:

@@ -16,6 +16,7 @@ from creditfold.core.facts import (
     Recognition,
     SlaExpiry,
     SlaTreatment,
+    Threshold,
     UsedPortion,
 )
 from creditfold.core.times import DAY, HOUR
@@ -43,6 +44,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     overdraft_cover: OverdraftCover = OverdraftCover.BACKFILL
     used_portion: UsedPortion = UsedPortion.KEEP_RECEIVABLE
     chargeback: Chargeback = Chargeback.CREDIT_LOSS
+    thresholds: tuple[Threshold, ...] = ()
+    expiring_before: int = 0
 
     def changed(self, keys: PolicyKeys) -> Policy:
         """This policy with the keys that are given."""

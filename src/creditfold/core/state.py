@@ -23,6 +23,7 @@ class Account(Struct):
     `usable` is per unit in ledger steps. `overage` is what is neither repaid nor invoiced, in
     steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
     holds have set aside on the credit limit. `carried` counts the overage that credit may repay.
+    `full` is what was usable when credit last became available from a grant.
     `next_due` is the earliest instant in the agenda. `looked` is how many publications of programs
     the agenda has taken in.
     """
@@ -37,6 +38,7 @@ class Account(Struct):
     overage: dict[str, int] = {}
     on_credit: dict[str, int] = {}
     carried: int = 0
+    full: dict[str, int] = {}
 
 
 class Profile(Struct, frozen=True):
@@ -173,6 +175,7 @@ class Phase(IntEnum):
     REFILL = 50
     REPAYMENT = 55
     INVOICE_DUE = 60
+    EXPIRING = 70
 
 
 Item: TypeAlias = tuple[int, Phase, str]
