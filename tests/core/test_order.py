@@ -58,6 +58,8 @@ FIRST_AND_SECOND = {
         (terms(value=0), terms(kind=Kind.PROMOTIONAL)),
         (terms(kind=Kind.INCLUDED), terms(kind=Kind.GOODWILL)),
     ],
+    "rolled_first": [(terms(rolled_from="b"), terms())],
+    "rolled_last": [(terms(), terms(rolled_from="b"))],
     "scoped_first": [(terms(scope=CALLS), terms())],
     "narrower_first": [(terms(scope=NARROW), terms(scope=CALLS)), (terms(scope=CALLS), terms())],
     "lower_cost_first": [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.book import Book
 from creditfold.core.exact import half_even
-from creditfold.core.revenue import split
+from creditfold.core.split import split
 
 draws = st.lists(st.tuples(st.sampled_from("ABCDE"), st.integers(1, 400)), min_size=1, max_size=60)
 

@@ -175,13 +175,16 @@ def _changes(book: Book) -> None:
 def _granted_by_programs(book: Book) -> None:
     """For everyone and for a plan, a step that waits, a grant that cannot be made."""
     everyone = {"field": "customer.id", "exists": True}
-    included = {"kind": "included", "unit": "coins", "quantity": "30", "expires": "period_end"}
+    included = {"kind": "included", "unit": "coins", "quantity": "3000", "expires": "period_end"}
     gift = {"kind": "promotional", "unit": "coins", "quantity": "9223372036854775807"}
     program = {"version": 1, "effective_from": "2026-03-26T00:00:00Z", "who": everyone}
     weekly = {"grant": included, "every": "week", "anchor": "calendar"}
+    weekly["rollover"] = {"percent": "50", "times": 2}
     plan = {"who": {"field": "subscription.plan", "eq": "pro"}, "anchor": "subscription"}
     share = {"proration": {"first": "by_second", "last": "by_second"}}
-    book.published("program.published", program | weekly | {"program": "all"})
+    paid = {"grant": included | {"value": {"amount": "3", "currency": "USD"}}}
+    book.published("program.published", program | weekly | paid | {"program": "all"})
+    book.invoice({"amount": "3", "sells": [{"block": "all:c:1"}]}, invoice="g30")
     book.published("program.published", program | weekly | plan | share | {"program": "plan"})
     book.published(
         "program.published", program | {"program": "huge", "grant": gift | {"expires": "P1M"}}

@@ -23,6 +23,8 @@ RULES = {
     "R-OVERAGE",
     "R-EXPIRE",
     "R-REOPEN",
+    "R-ROLL",
+    "R-RESET",
     "R-BILL-ARREARS",
     "R-BACKFILL",
     "R-SLA-GRANT",
@@ -78,6 +80,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         "invoice_due",
         "refill",
         "repayment",
+        "rollover",
         "subscription",
     } == due
     places = {(e["from"], e["to"]) for o in outcomes for e in o.get("entries", ())}
@@ -90,6 +93,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         ("held", "drawn"),
         ("held", "expired"),
         ("available", "expired"),
+        ("available", "rolled_out"),
         ("expired", "available"),
         ("origin", "available"),
         ("available", "origin"),

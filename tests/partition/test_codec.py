@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditfold.core import catalog, facts, program_facts, program_state, state
-from creditfold.core.calendar import Every
+from creditfold.core.calendar import Every, Until
 from creditfold.core.exact import Exact
 from creditfold.core.predicate import AllOf, AnyOf, Not, Op, Test
 from creditfold.core.scope import Filter, Scope
@@ -36,11 +36,13 @@ POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
 TEMPLATE = facts.CreditGranted("", facts.Kind.INCLUDED, "u", Exact(1, 0))
 PROGRAM = program_facts.Program(
     TEMPLATE,
-    program_facts.Until.PERIOD_END,
+    Until.PERIOD_END,
     Every(days=7),
     program_facts.LocalTime(5, "UTC"),
     program_facts.Proration(True, True),
+    True,
 )
+ROLLOVER = facts.Rollover(Exact(1, 0), Exact(5, 1), Exact(2, 0), 3, Every(days=1), 4)
 PROGRAM_ONCE = program_facts.Program(TEMPLATE, Every(months=1))
 
 FULL = {
@@ -53,11 +55,12 @@ FULL = {
     state.TERMS: [
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
-                    facts.Period(0, BIG), "4910", "p:c"),
+                    facts.Period(0, BIG), "4910", "p:c", True,
+                    ROLLOVER, "a", 5),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14,
-        lines=(("i", "1"),)
+        lines=(("i", "1"),), rolled_into="b~1"
     )],
     state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
     state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),

@@ -155,6 +155,7 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "max(0,HE(tax*g1/gross)-tax0)": tax,
     "tax": whole_tax,
     "paid1-paid0": payment,
+    "rolled1-rolled0": difference("rolled1", "rolled0"),
     "HE(a1)-HE(a0)": accrual,
     "HE(a0)-HE(a1)": backfill,
     "min(accrued,billed)": arrears,

@@ -129,6 +129,13 @@ class Lot:
             sign = 1 if line["credit"] == "4000" else -1
             self.earned[line["product"]] += sign * line["amount"]
 
+    def give(self, line: Event, other: Lot) -> None:
+        """What is funded of units that went to another block is funded there."""
+        self.accounts[line["debit"]] += line["amount"]
+        other.accounts[line["credit"]] -= line["amount"]
+        self.funded -= line["amount"]
+        other.funded += line["amount"]
+
 
 class Records:
     """All that a run gave out, snapshots included."""
@@ -182,6 +189,10 @@ class Records:
                         lot.value = self.values[key]
                     lot.enter(record)
                     lot.released += self.minor(key[0], record.get("value", "0"))
+                elif "credit_block" in record:
+                    other = (customer, record["credit_block"])
+                    touched.add(other)
+                    lot.give(record, lots.setdefault(other, Lot(*other)))
                 else:
                     lot.book(record)
             yield step, lots, touched

@@ -43,6 +43,7 @@ Input: TypeAlias = (
     | catalog.RateCardPublished
     | programs.ProgramAttached
     | programs.ProgramDetached
+    | programs.ProgramReset
     | programs.SubscriptionStarted
     | programs.SubscriptionChanged
     | programs.SubscriptionRenewed
@@ -80,6 +81,7 @@ INPUTS: dict[str, type[Input]] = {
     event_type("rate_card.published"): catalog.RateCardPublished,
     event_type("program.attached"): programs.ProgramAttached,
     event_type("program.detached"): programs.ProgramDetached,
+    event_type("program.reset"): programs.ProgramReset,
     event_type("subscription.started"): programs.SubscriptionStarted,
     event_type("subscription.changed"): programs.SubscriptionChanged,
     event_type("subscription.renewed"): programs.SubscriptionRenewed,

@@ -208,6 +208,7 @@ _POSTING = Posting(
     policy=_ID,
     proof={"formula": "HE(V*u1/Q) - HE(V*u0/Q)", "V": 6000, "Q": "1000", "u0": "0", "u1": "25"},
     block="B1",
+    credit_block="B1~1",
     product="llm",
     invoice="INV-1",
 )
@@ -230,6 +231,7 @@ _SNAPSHOT = outputs.Snapshot(
             block="B1",
             kind=Kind.PAID,
             program="pro-monthly",
+            rolled_from="B0",
             effective_at="2026-11-01T00:00:00Z",
             expires_at="2027-11-01T00:00:00Z",
             unit="credits",

@@ -31,11 +31,11 @@ from creditfold.contract.instants import (
     parse_interval,
     parse_local_time,
 )
-from creditfold.core.calendar import Every
+from creditfold.core.calendar import Every, Expires, Until
 from creditfold.core.exact import INT64_MAX, Exact, parse_decimal
 from creditfold.core.policy import LATE_WINDOW_MAX
 from creditfold.core.predicate import Value
-from creditfold.core.program_facts import AnchoredAt, Expires, LocalTime, Until
+from creditfold.core.program_facts import AnchoredAt, LocalTime
 from creditfold.core.times import HOUR, SECOND
 
 _T = TypeVar("_T")

@@ -18,14 +18,17 @@ from creditfold.contract.fields import (
     TimeZone,
     invalid,
 )
-from creditfold.contract.predicates import Where
+from creditfold.contract.terms import (
+    LIST_MAX,
+    PRIORITY_MAX,
+    RolloverData,
+    ScopeData,
+)
 from creditfold.core import facts
-from creditfold.core.scope import Filter, Scope
+from creditfold.core.calendar import Until
 
 PROPERTIES_MAX = 100
-LIST_MAX = 256
 LINES_MAX = 1000
-PRIORITY_MAX = 2**31 - 1
 
 OverageName = Literal["bill", "carry", "buffer", "block"]
 KindName = Literal["promotional", "goodwill", "sla", "included", "paid", "buffer"]
@@ -173,52 +176,6 @@ class PeriodData(Data):
         return facts.Period(self.from_, self.to)
 
 
-class FilterData(Data):
-    """Usage by product, meter and properties: or inside a list, and across the lists."""
-
-    model_config = ConfigDict(title="Filter", json_schema_extra={"minProperties": 1})
-
-    products: list[Name] | None = Field(
-        None, min_length=1, max_length=LIST_MAX, description="Any of these products."
-    )
-    meters: list[Name] | None = Field(
-        None, min_length=1, max_length=LIST_MAX, description="Any of these meters."
-    )
-    where: Where | None = Field(None, description="A predicate over the usage's properties.")
-
-    @model_validator(mode="after")
-    def _restricts(self) -> FilterData:
-        if self.products is None and self.meters is None and self.where is None:
-            raise invalid("an empty filter says nothing; leave it out, or name what it filters")
-        return self
-
-    def core(self) -> Filter:
-        """As the fold reads it."""
-        return Filter(
-            tuple(self.products or ()),
-            tuple(self.meters or ()),
-            None if self.where is None else self.where.core(),
-        )
-
-
-class ScopeData(Data):
-    """Which usage a block may pay for: exclude wins; nothing included means everything."""
-
-    model_config = ConfigDict(title="Scope")
-
-    include: FilterData | None = Field(None, description="Only this usage.")
-    exclude: FilterData | None = Field(None, description="Never this usage.")
-
-    def core(self) -> Scope | None:
-        """As the fold reads it; a scope that restricts nothing is none."""
-        if self.include is None and self.exclude is None:
-            return None
-        return Scope(
-            None if self.include is None else self.include.core(),
-            None if self.exclude is None else self.exclude.core(),
-        )
-
-
 class GrantData(Data):
     """What a block of credit is, whoever gives it and when."""
 
@@ -268,12 +225,17 @@ class CreditGranted(GrantData):
     funding: FundingData | None = Field(
         None, description="The invoice line that sells it; says the same as the line's sells."
     )
+    rollover: RolloverData | None = Field(
+        None, description="What goes on in a new block at expires_at; absent is nothing."
+    )
     failed_period: PeriodData | None = Field(
         None, description="The service period that goodwill or sla credit makes up for."
     )
 
     @model_validator(mode="after")
     def _failure(self) -> CreditGranted:
+        if self.rollover is not None and self.rollover.expires is Until.PERIOD_END:
+            raise invalid("rollover.expires period_end is for programs: give a duration or a time")
         if self.failed_period is not None and not facts.Kind(self.kind).compensates:
             raise invalid("failed_period says what goodwill or sla credit makes up for; drop it")
         return self
@@ -287,6 +249,7 @@ class CreditGranted(GrantData):
             effective_at=self.effective_at,
             expires_at=self.expires_at,
             funding=None if funding is None else facts.FundingLine(funding.invoice, funding.line),
+            rollover=None if self.rollover is None else self.rollover.core(),
             failed_period=None if self.failed_period is None else self.failed_period.core(),
         )
 

@@ -151,6 +151,9 @@ class Posting(Output):
     policy: str = Field(description="Hash of the policy that it was made under.")
     proof: dict[str, str | int] = Field(description="The formula and its operands.")
     block: str | None = Field(None, description="The credit block.")
+    credit_block: str | None = Field(
+        None, description="The block that is credited, where it is another than the debited one."
+    )
     product: str | None = Field(None, description="The product whose revenue it is.")
     invoice: str | None = Field(None, description="The invoice that it comes from.")
 
@@ -250,6 +253,7 @@ class BlockBalance(Output):
     block: str = Field(description="The block's id.")
     kind: Kind = Field(description="What sort of credit it is.")
     program: str | None = Field(None, description="The program that granted it.")
+    rolled_from: str | None = Field(None, description="The block from which it rolled over.")
     effective_at: Instant = Field(description="From when it may be drawn.")
     expires_at: Instant | None = Field(None, description="The first instant at which it is gone.")
     unit: str = Field(description="What it is counted in.")

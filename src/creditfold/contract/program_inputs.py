@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
 from pydantic import ConfigDict, Field, model_validator
 
 from creditfold.contract.catalog_inputs import VERSION
@@ -20,7 +21,9 @@ from creditfold.contract.fields import (
 )
 from creditfold.contract.inputs import PROPERTIES_MAX, GrantData
 from creditfold.contract.predicates import Where
+from creditfold.contract.terms import RolloverData
 from creditfold.core import program_facts as facts
+from creditfold.core.calendar import Until
 from creditfold.core.predicate import fields_of
 
 FIELDS = ("customer.id", "subscription.plan")
@@ -54,6 +57,14 @@ class ProrationData(Data):
     )
 
 
+class ResetData(Data):
+    """What a new period does to the one before."""
+
+    model_config = ConfigDict(title="Reset")
+
+    overage: Literal["keep"] = Field(description="Overage stays as it is.")
+
+
 class TermsData(Data):
     """What is granted when, whoever gets it."""
 
@@ -65,15 +76,23 @@ class TermsData(Data):
         "absent), subscription, calendar, or a local date and time.",
     )
     proration: ProrationData | None = Field(None, description="Absent: a part counts as a whole.")
+    rollover: RolloverData | None = Field(
+        None,
+        description="What goes on in a new block when one ends; the cap is on all that stands of "
+        "what rolled over, and the oldest is trimmed first.",
+    )
+    reset: ResetData | None = Field(
+        None, description="A new grant ends the ones before it, whenever they would have ended."
+    )
     effective_to: Time | None = Field(None, description="From then on it grants nothing.")
 
     @model_validator(mode="after")
     def _recurs(self) -> TermsData:
         if self.every is None:
-            for name in ("anchor", "proration"):
+            for name in ("anchor", "proration", "reset"):
                 if getattr(self, name) is not None:
                     raise invalid(f"{name} is about dates that recur: give every, or drop it")
-            if self.grant.expires is facts.Until.PERIOD_END:
+            if self.grant.expires is Until.PERIOD_END:
                 raise invalid("expires period_end needs periods: give every, or another expires")
         return self
 
@@ -81,11 +100,15 @@ class TermsData(Data):
         """As the fold reads it."""
         share = self.proration or ProrationData()
         return facts.Program(
-            self.grant.granted(),
+            replace(
+                self.grant.granted(),
+                rollover=None if self.rollover is None else self.rollover.core(),
+            ),
             self.grant.expires,
             self.every,
             facts.AnchoredAt.FIRST_GRANT if self.anchor is None else self.anchor,
             facts.Proration(share.first == "by_second", share.last == "by_second"),
+            self.reset is not None,
         )
 
 
@@ -167,6 +190,19 @@ class ProgramDetached(Data):
     def body(self) -> facts.ProgramDetached:
         """As the fold reads it."""
         return facts.ProgramDetached(self.program)
+
+
+class ProgramReset(Data):
+    """Now is as the end of a period: what is unused rolls over or ends, and is granted anew."""
+
+    program: ProgramId = _program
+    subscription: Name | None = Field(
+        None, description="Only for this subscription; absent: for all that the program grants to."
+    )
+
+    def body(self) -> facts.ProgramReset:
+        """As the fold reads it."""
+        return facts.ProgramReset(self.program, self.subscription)
 
 
 class SubscriptionStarted(Data):

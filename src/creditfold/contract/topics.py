@@ -72,6 +72,7 @@ COMMANDS = Topic(
             "credit.granted",
             "program.attached",
             "program.detached",
+            "program.reset",
             "subscription.started",
             "subscription.changed",
             "subscription.renewed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from creditfold.core import revenue
+from creditfold.core import accrual
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
 from creditfold.core.facts import ArrearsRange, InvoiceIssued
@@ -65,7 +65,7 @@ def _settle(
         if overage.unit == body.currency:
             exponent = draft.catalog.exponent(overage.unit)
             assert exponent is not None
-            posted = revenue.bill_accrued(
+            posted = accrual.bill_accrued(
                 draft, overage.meter, overage.unit, overage.amount, exponent
             )
         accrued[overage.product] = accrued.get(overage.product, 0) + posted

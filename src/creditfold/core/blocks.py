@@ -25,6 +25,9 @@ from creditfold.core.policy import LATE_WINDOW_MAX, Policy
 from creditfold.core.rejections import Code, Rejection, gravest
 from creditfold.core.state import BLOCK, TERMS, WALLET, Block, Item, Phase, Terms, Wallet
 
+_OF_A_BLOCK = (Phase.ACTIVATION, Phase.ROLLOVER, Phase.EXPIRY, Phase.EXPIRING)
+"""What may fall due for a block."""
+
 
 def steps(quantity: Exact, exponent: int, what: str) -> int | Rejection:
     """A positive quantity in whole steps of `10**-exponent`, or why it is none."""
@@ -66,13 +69,19 @@ def amounts(catalog: Catalog, body: CreditGranted) -> Amounts | Rejection:
         )
     paid = _value(body)
     quantity = steps(body.quantity, exponent, "quantity")
+    caps = () if body.rollover is None else (body.rollover.quantity, body.rollover.min_quantity)
+    read = [steps(each, exponent, "rollover") for each in caps if each is not None]
     if isinstance(paid, Rejection) or isinstance(quantity, Rejection):
-        faults = (each for each in (paid, quantity) if isinstance(each, Rejection))
+        read += [paid, quantity]
+    faults = [each for each in read if isinstance(each, Rejection)]
+    if faults or isinstance(paid, Rejection) or isinstance(quantity, Rejection):
         return gravest(faults)
     return Amounts(exponent, quantity, paid)
 
 
-def grant(draft: Draft, body: CreditGranted, enrolment: str | None = None) -> Rejection | None:
+def grant(
+    draft: Draft, body: CreditGranted, enrolment: str | None = None, *, recurs: bool = False
+) -> Rejection | None:
     """Make a block. It is available at once, or from `effective_at` on."""
     read = amounts(draft.catalog, body)
     if isinstance(read, Rejection):
@@ -113,12 +122,14 @@ def grant(draft: Draft, body: CreditGranted, enrolment: str | None = None) -> Re
         failed_period=body.failed_period,
         lapses_to=_lapses_to(draft.policy, body),
         enrolment=enrolment,
+        recurs=recurs,
+        rollover=body.rollover,
     )
     draft.edit_block(body.block).value = terms.price
     refusal = _funding_fits(draft, body, terms)
     if refusal is not None:
         return refusal
-    _issue(draft, body.block, terms)
+    issue(draft, body.block, terms)
     return None
 
 
@@ -195,12 +206,13 @@ def _funding_fits(draft: Draft, body: CreditGranted, terms: Terms) -> Rejection 
     return bind_funding(draft, body.block, terms, body.funding)
 
 
-def _issue(draft: Draft, block_id: str, terms: Terms) -> None:
+def issue(draft: Draft, block_id: str, terms: Terms) -> None:
+    """Enter a block whose value is known, and what falls due for it."""
     draft.put(TERMS, block_id, terms)
     block = draft.edit_block(block_id)
     block.currency = terms.currency
     draft.move(block_id, terms, Place.ORIGIN, Place.ISSUED, terms.quantity)
-    if terms.lapses_to is not None:
+    if terms.lapses_to is not None and terms.rolled_from is None:
         revenue.post_concession(draft, block_id, terms)
     _enter_wallet(draft, block_id, terms)
     items: list[Item] = []
@@ -214,14 +226,22 @@ def _issue(draft: Draft, block_id: str, terms: Terms) -> None:
 
 
 def _expiry(draft: Draft, block_id: str, terms: Terms) -> list[Item]:
-    """When the block expires, and when to say so, where the policy asks for that in time."""
+    """When the block rolls over, expires, and is told of where the policy asks for that in time."""
     if terms.expires_at is None:
         return []
     items: list[Item] = [(terms.expires_at, Phase.EXPIRY, block_id)]
+    if terms.rollover is not None and terms.rolled < terms.rollover.times:
+        items.append((terms.expires_at, Phase.ROLLOVER, block_id))
     warned_at = terms.expires_at - draft.policy.expiring_before
     if draft.present < warned_at < terms.expires_at:
         items.append((warned_at, Phase.EXPIRING, block_id))
     return items
+
+
+def free(draft: Draft, block: str) -> bool:
+    """Whether a new block may have the id: none was granted under it, and no line sells it."""
+    sold: Block | None = draft.get(BLOCK, block)
+    return draft.get(TERMS, block) is None and (sold is None or not sold.sold)
 
 
 def activate(draft: Draft, block_id: str) -> None:
@@ -248,7 +268,7 @@ def exhaust(draft: Draft, blocks: set[str]) -> None:
     wallet: Wallet = draft.get(WALLET)
     draft.put(WALLET, "", Wallet(wallet.order, tuple(b for b in wallet.blocks if b not in blocks)))
     for block_id in blocks:
-        for phase in (Phase.ACTIVATION, Phase.EXPIRY, Phase.EXPIRING):
+        for phase in _OF_A_BLOCK:
             draft.unschedule(phase, block_id)
 
 
@@ -259,7 +279,7 @@ def revive(draft: Draft, block_id: str, terms: Terms) -> None:
         others = tuple(b for b in wallet.blocks if b != block_id)
         draft.put(WALLET, "", Wallet(wallet.order, others))
     _enter_wallet(draft, block_id, terms)
-    for phase in (Phase.ACTIVATION, Phase.EXPIRY, Phase.EXPIRING):
+    for phase in _OF_A_BLOCK:
         draft.unschedule(phase, block_id)
     if draft.edit_block(block_id).issued:
         draft.schedule((terms.effective_at, Phase.ACTIVATION, block_id))

@@ -40,6 +40,7 @@ from creditfold.core.program_facts import (
     ProgramDetached,
     ProgramEnded,
     ProgramPublished,
+    ProgramReset,
     SubscriptionCancelled,
     SubscriptionChanged,
     SubscriptionPaused,
@@ -73,6 +74,7 @@ CustomerBody: TypeAlias = (
     | PaymentRefunded
     | ProgramAttached
     | ProgramDetached
+    | ProgramReset
     | SubscriptionBody
     | PaymentDisputed
     | InvoiceVoided

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from enum import StrEnum
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -37,6 +38,17 @@ class Every(Struct, frozen=True, omit_defaults=True):
     def about(self) -> int:
         """Its length in microseconds on average over the centuries."""
         return self.months * _DAYS_OF_MONTH * DAY // 1_000_000 + self.days * DAY + self.time
+
+
+class Until(StrEnum):
+    """When a block ends where no date or duration says so."""
+
+    NEVER = "never"
+    PERIOD_END = "period_end"
+
+
+Expires: TypeAlias = Every | int | Until
+"""After an interval, at an instant, or by rule."""
 
 
 def local(instant: int, zone: Zone) -> int:

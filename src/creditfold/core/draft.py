@@ -220,6 +220,7 @@ class Draft:
         *,
         effective: int | None = None,
         block: str | None = None,
+        credit_block: str | None = None,
         product: str | None = None,
         invoice: str | None = None,
     ) -> None:
@@ -248,6 +249,7 @@ class Draft:
                 policy=self._policy_hash,
                 proof=proof,
                 block=block,
+                credit_block=credit_block,
                 product=product,
                 invoice=invoice,
             )

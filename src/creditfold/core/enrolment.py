@@ -19,6 +19,7 @@ from creditfold.core.predicate import Predicate, Value, holds
 from creditfold.core.program_facts import AnchoredAt, LocalTime, Program
 from creditfold.core.program_state import (
     ATTACHMENT,
+    ENROLMENT,
     SUBSCRIPTION,
     Attachment,
     Enrolment,
@@ -155,6 +156,16 @@ def grid(
         name = anchor.zone
     zone = draft.catalog.zone(name)
     return period(_shown(found, terms, first, zone), terms.every, instant, zone)
+
+
+def period_end(draft: Draft, enrolment: str) -> int | None:
+    """When the period of an enrolment's program ends that now is, if it grants by periods."""
+    found, known = subject(draft, enrolment), draft.get(ENROLMENT, enrolment)
+    terms = None if found is None else found.at(draft.time)
+    if found is None or terms is None or known is None:
+        return None
+    held = grid(draft, found, terms, known.first, draft.time)
+    return None if held is None else held[1]
 
 
 def _shown(found: Subject, terms: Program, first: int, zone: Zone) -> int:

@@ -151,6 +151,7 @@ class Posting(Struct, frozen=True, omit_defaults=True):
     policy: str
     proof: dict[str, str | int]
     block: str | None = None
+    credit_block: str | None = None
     product: str | None = None
     invoice: str | None = None
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from creditfold.core.calendar import Expires
 from creditfold.core.exact import Exact
 from creditfold.core.predicate import Predicate, Value
 from creditfold.core.rejections import Code
@@ -157,6 +158,21 @@ class FundingLine(Struct, frozen=True):
     line: str
 
 
+class Rollover(Struct, frozen=True, omit_defaults=True):
+    """What of a block's unused rest goes on in a new block when it ends, and how often.
+
+    The cap is the smaller of `quantity` and `percent` of the original grant; without either all
+    rolls. It is topped up to `min_quantity`. Without `expires` the new block ends as the old one.
+    """
+
+    quantity: Exact | None = None
+    percent: Exact | None = None
+    min_quantity: Exact | None = None
+    times: int = 1
+    expires: Expires | None = None
+    priority: int | None = None
+
+
 class CreditGranted(Struct, frozen=True):
     """A block of credit: `quantity` of `unit`, valid in [effective_at, expires_at)."""
 
@@ -172,6 +188,7 @@ class CreditGranted(Struct, frozen=True):
     funding: FundingLine | None = None
     failed_period: Period | None = None
     reason: str | None = None
+    rollover: Rollover | None = None
 
 
 class RatedAmount(Struct, frozen=True):

@@ -18,6 +18,7 @@ from creditfold.core import (
     overage,
     programs,
     refunds,
+    rollover,
     subscriptions,
     usage,
 )
@@ -62,6 +63,7 @@ from creditfold.core.facts import (
 from creditfold.core.program_facts import (
     ProgramAttached,
     ProgramDetached,
+    ProgramReset,
     SubscriptionCancelled,
     SubscriptionChanged,
     SubscriptionPaused,
@@ -231,6 +233,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     PaymentRefunded: refunds.refund_payment,
     ProgramAttached: programs.attach,
     ProgramDetached: programs.detach,
+    ProgramReset: programs.reset,
     SubscriptionStarted: subscriptions.start,
     SubscriptionChanged: subscriptions.change,
     SubscriptionRenewed: subscriptions.renew,
@@ -270,6 +273,8 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     match phase:
         case Phase.HOLD_END:
             holds.end(draft, subject)
+        case Phase.ROLLOVER:
+            rollover.fall_due(draft, subject)
         case Phase.EXPIRY:
             blocks.expire(draft, subject)
         case Phase.ACTIVATION:

@@ -37,6 +37,8 @@ KEYS: dict[str, Callable[[Terms], _Part]] = {
     "granted_at": lambda t: (0, t.granted_at),
     "free_before_paid": lambda t: _first_if(t.free),
     "paid_before_free": lambda t: _first_if(not t.free),
+    "rolled_first": lambda t: _first_if(t.rolled_from is not None),
+    "rolled_last": lambda t: _first_if(t.rolled_from is None),
     "scoped_first": lambda t: _first_if(t.scope is not None),
     "narrower_first": lambda t: (0, 0 if t.scope is None else -t.scope.dimensions),
     "lower_cost_first": lambda t: (0, Fraction(t.for_sale, t.quantity) * 10**t.exponent),

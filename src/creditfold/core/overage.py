@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import revenue
+from creditfold.core import accrual, revenue
 from creditfold.core.blocks import exhaust
 from creditfold.core.demand import Demand, Rest, burn_order
 from creditfold.core.draft import Draft, Usage
@@ -83,7 +83,7 @@ def enter(draft: Draft, demand: Demand, usage: Usage) -> tuple[str, int]:
                 owed=rest.owed,
             )
         )
-        revenue.accrue(draft, meter.meter, meter.product, unit, amount, price.exponent)
+        accrual.accrue(draft, meter.meter, meter.product, unit, amount, price.exponent)
     if amount:
         account.overage = {**account.overage, unit: account.overage.get(unit, 0) + amount}
         open_ = OpenOverage(meter.meter, meter.product, draft.time, unit, amount)
@@ -217,5 +217,5 @@ def _take_back(draft: Draft, id_: str, open_: OpenOverage, amount: int, quantity
     if exponent is not None:
         over = replace(over, unit=open_.unit, amount=decimal(-amount, exponent))
         if amount:
-            revenue.accrue(draft, open_.meter, open_.product, open_.unit, -amount, exponent)
+            accrual.accrue(draft, open_.meter, open_.product, open_.unit, -amount, exponent)
     draft.overage.append(over)

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.calendar import Every
+from creditfold.core.calendar import Every, Expires
 from creditfold.core.facts import CreditGranted
 from creditfold.core.predicate import Predicate, Value, fields_of
-
-
-class Until(StrEnum):
-    """When a block ends that a program makes, where no date or duration says so."""
-
-    NEVER = "never"
-    PERIOD_END = "period_end"
-
-
-Expires: TypeAlias = Every | int | Until
-"""After an interval, at an instant, or by rule."""
 
 
 class AnchoredAt(StrEnum):
@@ -48,7 +36,7 @@ class Proration(Struct, frozen=True):
 class Program(Struct, frozen=True):
     """What is granted when: `grant` is a template, its block and dates are not in force.
 
-    Without `every` it grants once.
+    Without `every` it grants once. Where it `resets`, a new grant ends the ones before it.
     """
 
     grant: CreditGranted
@@ -56,6 +44,7 @@ class Program(Struct, frozen=True):
     every: Every | None = None
     anchor: AnchoredAt | LocalTime = AnchoredAt.FIRST_GRANT
     proration: Proration = Proration()
+    resets: bool = False
 
     def by_subscription(self, who: Predicate | None) -> bool:
         """Whether it grants to each subscription, and not to a customer once."""
@@ -96,6 +85,13 @@ class ProgramDetached(Struct, frozen=True):
     """This one customer gets nothing more by the program, whoever else does."""
 
     program: str
+
+
+class ProgramReset(Struct, frozen=True):
+    """Now is as the end of a period: what is unused rolls over or ends, and is granted anew."""
+
+    program: str
+    subscription: str | None = None
 
 
 class SubscriptionStarted(Struct, frozen=True):

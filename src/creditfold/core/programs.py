@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, revenue
-from creditfold.core.calendar import END, after, local
+from creditfold.core import blocks, revenue, rollover
+from creditfold.core.calendar import END, Until, after, local
 from creditfold.core.catalog import Catalog
 from creditfold.core.changes import FORFEIT
 from creditfold.core.currencies import MINOR_EXPONENT
@@ -17,19 +17,16 @@ from creditfold.core.enrolment import Subject, grid, known_programs, next_due, s
 from creditfold.core.entries import Notice, Place
 from creditfold.core.exact import Exact, half_even
 from creditfold.core.facts import CreditGranted, Money
-from creditfold.core.program_facts import Program, ProgramAttached, ProgramDetached, Until
+from creditfold.core.program_facts import Program, ProgramAttached, ProgramDetached, ProgramReset
 from creditfold.core.program_state import ATTACHMENT, ENROLMENT, Attachment, Cut, Enrolment
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.release import release
 from creditfold.core.state import (
     ACCOUNT,
     AGENDA,
-    BLOCK,
     PROFILE,
-    TERMS,
     Account,
     Agenda,
-    Block,
     Item,
     Key,
     Phase,
@@ -85,36 +82,44 @@ def fall_due(draft: Draft, enrolment: str) -> None:
     else:
         terms = found.at(draft.time)
         assert terms is not None, f"{enrolment} is due, and its program does not grant"
+        if terms.resets:
+            rollover.reset(draft, enrolment)
         _grant(draft, found, terms, known)
     plan(draft, (enrolment.partition(":")[0],))
 
 
-def _grant(draft: Draft, found: Subject, terms: Program, known: Enrolment | None) -> None:
+def _grant(
+    draft: Draft,
+    found: Subject,
+    terms: Program,
+    known: Enrolment | None,
+    *,
+    whole: bool = False,
+) -> None:
     """Make the block of the period that begins, or of what is left of it."""
     begin = draft.time
     first = begin if known is None else known.first
     held = grid(draft, found, terms, first, begin)
     period_begin, until = (begin, END) if held is None else held
     length = until - period_begin
-    share_from = begin if terms.proration.first and held else period_begin
+    share_from = begin if terms.proration.first and held and not whole else period_begin
     share_to = until
     if terms.proration.last and held is not None:
         share_to = until = min(until, found.match_end(begin))
     body = _prorated(terms.grant, draft, share_to - share_from, length)
     expires_at = _expires_at(draft, found, terms, END if held is None else held[1])
     number = 1 if known is None else known.granted + 1
-    while not _free(draft, f"{found.id}:{number}"):
+    while not blocks.free(draft, f"{found.id}:{number}"):
         number += 1
     cut = None
     if body is not None and (expires_at is None or expires_at > begin):
         block = f"{found.id}:{number}"
         body = replace(body, block=block, effective_at=begin, expires_at=expires_at)
-        refusal = blocks.grant(draft, body, enrolment=found.id)
+        refusal = blocks.grant(draft, body, found.id, recurs=held is not None)
         if refusal is not None:
             _refused(draft, found, body, refusal)
         elif terms.proration.last and held is not None:
-            whole = _steps(draft, terms.grant)
-            cut = Cut(block, whole, share_from, length)
+            cut = Cut(block, _steps(draft, terms.grant), share_from, length)
     draft.put(ENROLMENT, found.id, Enrolment(number, first, until, cut))
 
 
@@ -156,12 +161,6 @@ def _expires_at(draft: Draft, found: Subject, terms: Program, until: int) -> int
     zone = draft.catalog.zone(found.zone_name)
     ends = after(local(draft.time, zone), expires, 1, zone)
     return ends if ends < END else None
-
-
-def _free(draft: Draft, block: str) -> bool:
-    """Whether a program may use the block's id: nobody granted it, and no invoice line sells it."""
-    sold: Block | None = draft.get(BLOCK, block)
-    return draft.get(TERMS, block) is None and (sold is None or not sold.sold)
 
 
 def _refused(draft: Draft, found: Subject, body: CreditGranted, refusal: Rejection) -> None:
@@ -273,6 +272,25 @@ def detach(draft: Draft, body: ProgramDetached) -> Rejection | None:
         return _unknown(body.program, "check its id")
     record = known or Attachment(attached=False, since=0)
     _set_attachment(draft, body.program, replace(record, attached=False))
+    return None
+
+
+def reset(draft: Draft, body: ProgramReset) -> Rejection | None:
+    """End what the program has granted, and grant the present period anew where it recurs."""
+    found = [
+        (each, known)
+        for each in subjects(draft, body.program)
+        if (known := draft.get(ENROLMENT, each.id)) is not None
+        and body.subscription in (None, each.id.partition(":")[2])
+    ]
+    if not found:
+        return _unknown(body.program, "it has granted nothing that could be reset")
+    for each, known in found:
+        rollover.reset(draft, each.id)
+        terms = each.at(draft.time)
+        if terms is not None and terms.every is not None:
+            _grant(draft, each, terms, known, whole=True)
+    plan(draft, (body.program,))
     return None
 
 

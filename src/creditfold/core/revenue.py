@@ -18,25 +18,23 @@ of price are given back. Its liability is 2030, and what lapses of it reverses 4
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from msgspec.structs import replace
-
 from creditfold.core.chart import Account
-from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.exact import decimal, half_even
-from creditfold.core.state import ACCRUAL, Accrual, Block, Terms
+from creditfold.core.split import split
+from creditfold.core.state import Block, Terms
 
 DRAW = "R-DRAW"
 DRAW_UNFUNDED = "R-DRAW-UNFUNDED"
 DRAW_SLA = "R-DRAW-SLA"
 GRANT_SLA = "R-SLA-GRANT"
 EXPIRE_SLA = "R-EXPIRE-SLA"
-OVERAGE = "R-OVERAGE"
-BACKFILL = "R-BACKFILL"
 EXPIRE = "R-EXPIRE"
+RESET = "R-RESET"
+ROLL = "R-ROLL"
 REOPEN = "R-REOPEN"
 
 
@@ -69,39 +67,6 @@ def liability(terms: Terms) -> Account:
 def lapse(terms: Terms) -> Account:
     """The account that takes what is funded and expires."""
     return Account(terms.lapses_to) if terms.lapses_to else Account.BREAKAGE
-
-
-def split(
-    products: Mapping[str, tuple[int, int]], amount: int, value: int, quantity: int
-) -> list[tuple[str, int]]:
-    """Minor units by product that sum to `amount`, by the cumulative largest remainder.
-
-    `products` holds [units drawn so far, revenue posted so far]. Whole residuals go first, then
-    one unit each to the largest; ties by product. No part has another sign than the amount, and
-    each product stays within two minor units of its exact share, which "whoever crosses the cent
-    gets it" does not.
-    """
-    if len(products) == 1:
-        (product,) = products
-        return [(product, amount)]
-    sign = -1 if amount < 0 else 1
-    amount *= sign
-    residual = {
-        p: sign * (value * units - posted * quantity) for p, (units, posted) in products.items()
-    }
-    by_size = sorted(residual, key=lambda p: (-residual[p], p))
-    given = dict.fromkeys(by_size, 0)
-    for product in by_size:
-        whole = min(amount, max(0, residual[product] // quantity))
-        given[product] = whole
-        residual[product] -= whole * quantity
-        amount -= whole
-    while amount:
-        for product in sorted(residual, key=lambda p: (-residual[p], p))[:amount]:
-            given[product] += 1
-            residual[product] -= quantity
-            amount -= 1
-    return sorted((product, sign * units) for product, units in given.items() if units)
 
 
 def post_draw(
@@ -251,8 +216,14 @@ def post_concession(draft: Draft, block_id: str, terms: Terms) -> None:
 
 def post_expiry(draft: Draft, block_id: str, terms: Terms, effective: int) -> None:
     """The whole funded remainder is breakage (method `remote`, ASC 606-10-55-48)."""
-    rule = EXPIRE_SLA if terms.lapses_to else EXPIRE
-    _post_breakage(draft, rule, block_id, terms, effective=effective)
+    _post_breakage(draft, expiry_rule(terms), block_id, terms, effective=effective)
+
+
+def expiry_rule(terms: Terms) -> str:
+    """Why the rest of a block is earned: it was let off, its program's period ended, or it did."""
+    if terms.lapses_to:
+        return EXPIRE_SLA
+    return RESET if terms.recurs else EXPIRE
 
 
 def _post_breakage(
@@ -341,51 +312,59 @@ def post_unfunding(
         )
 
 
-def post_late_funding(draft: Draft, block_id: str, invoice: str) -> None:
-    """What has just funded a block of which nothing remains is breakage at once."""
-    terms = draft.terms(block_id)
-    if terms is not None:
-        _post_breakage(draft, EXPIRE, block_id, terms, invoice=invoice)
-
-
-def accrue(
-    draft: Draft, meter: str, product: str, currency: str, amount: int, exponent: int
+def post_roll(
+    draft: Draft, source: str, block_id: str, amount: int, invoice: str | None = None
 ) -> None:
-    """Post priced overage to unbilled receivable as it is used (ASC 606-10-55-18).
+    """What is funded of units that rolled over goes with them: unbilled first, then the liability.
 
-    The cumulative is per currency and meter: post = HE(a1) - HE(a0). A negative amount takes back
-    what credit repays (R-BACKFILL): its price is the credit's, and no longer the overage's.
+    Blocks are never merged, so the new one has the source's price and none of its history.
     """
-    key = f"{currency} {meter}"
-    accrual: Accrual = draft.get(ACCRUAL, key) or Accrual()
-    before = int(accrual.amount)
-    total = before + amount
-    step = 10 ** (exponent - MINOR_EXPONENT[currency])
-    more = half_even(total, step) - half_even(before, step)
-    draft.put(ACCRUAL, key, replace(accrual, amount=str(total)))
+    terms, left, block = draft.terms(source), draft.edit_block(source), draft.edit_block(block_id)
+    assert terms is not None
+    recognised, before = _posted(block) + block.breakage, block.funded
+    proof: dict[str, str | int] = {
+        "f": "rolled1-rolled0",
+        "rolled0": before,
+        "rolled1": before + amount,
+        "V": block.value,
+        "recognised": recognised,
+    }
+    left.funded -= amount
+    block.funded += amount
+    unbilled = min(amount, max(0, recognised - before))
     draft.begin_entry()
-    up = amount > 0
-    draft.post(
-        OVERAGE if up else BACKFILL,
-        Account.UNBILLED if up else Account.OVERAGE,
-        Account.OVERAGE if up else Account.UNBILLED,
-        abs(more),
-        currency,
-        {
-            "f": "HE(a1)-HE(a0)" if up else "HE(a0)-HE(a1)",
-            "a0": decimal(before, exponent),
-            "a1": decimal(total, exponent),
-        },
-        product=product,
-    )
+    for account, part in ((Account.UNBILLED, unbilled), (liability(terms), amount - unbilled)):
+        draft.post(
+            ROLL,
+            liability(terms),
+            account,
+            part,
+            block.currency,
+            proof,
+            block=source,
+            credit_block=block_id,
+            invoice=invoice,
+        )
 
 
-def bill_accrued(draft: Draft, meter: str, currency: str, amount: int, exponent: int) -> int:
-    """Overage of this amount is billed; the minor units of it that stand in account 1150."""
-    key = f"{currency} {meter}"
-    accrual: Accrual = draft.get(ACCRUAL, key)
-    before = int(accrual.billed)
-    total = before + amount
-    step = 10 ** (exponent - MINOR_EXPONENT[currency])
-    draft.put(ACCRUAL, key, replace(accrual, billed=str(total)))
-    return half_even(total, step) - half_even(before, step)
+def _open(draft: Draft, block_id: str) -> int:
+    """What of a block's value is not funded, and of the blocks that it rolled into."""
+    block = draft.edit_block(block_id)
+    rest = 0 if block.rolled_into is None else _open(draft, block.rolled_into)
+    return max(0, block.worth - block.funded) + rest
+
+
+def post_late_funding(draft: Draft, block_id: str, invoice: str) -> None:
+    """What has just funded a block of which nothing remains is breakage at once.
+
+    What funds units that have rolled over goes after them.
+    """
+    terms, block = draft.terms(block_id), draft.edit_block(block_id)
+    if terms is not None:
+        if block.rolled_into is not None:
+            above = max(0, block.funded - block.worth)
+            part = min(above, _open(draft, block.rolled_into))
+            if part:
+                post_roll(draft, block_id, block.rolled_into, part, invoice)
+                post_late_funding(draft, block.rolled_into, invoice)
+        _post_breakage(draft, EXPIRE, block_id, terms, invoice=invoice)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.facts import Kind, OveragePolicy, Period, Recognition
+from creditfold.core.facts import Kind, OveragePolicy, Period, Recognition, Rollover
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
 
@@ -61,7 +61,8 @@ class Terms(Struct, frozen=True):
     """What a block was granted as; it does not change.
 
     `lapses_to` is the account that takes what expires of a concession; a block without one is
-    no concession that was accrued. `enrolment` is that of the program that granted it.
+    no concession that was accrued. `enrolment` is that of the program that granted it,
+    which `recurs` or granted once. `rolled` counts how often credit has rolled over into it.
     """
 
     kind: Kind
@@ -79,6 +80,10 @@ class Terms(Struct, frozen=True):
     failed_period: Period | None = None
     lapses_to: str | None = None
     enrolment: str | None = None
+    recurs: bool = False
+    rollover: Rollover | None = None
+    rolled_from: str | None = None
+    rolled: int = 0
 
     @property
     def free(self) -> bool:
@@ -125,6 +130,7 @@ class Block(Struct):
     products: dict[str, tuple[int, int]] = {}
     breakage: int = 0
     lines: tuple[tuple[str, str], ...] = ()
+    rolled_into: str | None = None
 
     @property
     def remaining(self) -> int:
@@ -169,6 +175,7 @@ class Phase(IntEnum):
     """The order of what falls due at one instant. The numbers leave room, and are stored."""
 
     HOLD_END = 5
+    ROLLOVER = 10
     EXPIRY = 20
     ACTIVATION = 40
     SUBSCRIPTION = 45

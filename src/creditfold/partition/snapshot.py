@@ -134,6 +134,7 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
         block=block_id,
         kind=terms.kind,
         program=None if terms.enrolment is None else terms.enrolment.partition(":")[0],
+        rolled_from=terms.rolled_from,
         effective_at=rfc3339(terms.effective_at),
         expires_at=None if terms.expires_at is None else rfc3339(terms.expires_at),
         unit=terms.unit,

@@ -1,0 +1,57 @@
+"""Overage revenue: accrued as it is used, one cumulative per currency and meter."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from creditfold.core.chart import Account
+from creditfold.core.currencies import MINOR_EXPONENT
+from creditfold.core.draft import Draft
+from creditfold.core.exact import decimal, half_even
+from creditfold.core.state import ACCRUAL, Accrual
+
+OVERAGE = "R-OVERAGE"
+BACKFILL = "R-BACKFILL"
+
+
+def accrue(
+    draft: Draft, meter: str, product: str, currency: str, amount: int, exponent: int
+) -> None:
+    """Post priced overage to unbilled receivable as it is used (ASC 606-10-55-18).
+
+    The cumulative is per currency and meter: post = HE(a1) - HE(a0). A negative amount takes back
+    what credit repays (R-BACKFILL): its price is the credit's, and no longer the overage's.
+    """
+    key = f"{currency} {meter}"
+    accrual: Accrual = draft.get(ACCRUAL, key) or Accrual()
+    before = int(accrual.amount)
+    total = before + amount
+    step = 10 ** (exponent - MINOR_EXPONENT[currency])
+    more = half_even(total, step) - half_even(before, step)
+    draft.put(ACCRUAL, key, replace(accrual, amount=str(total)))
+    draft.begin_entry()
+    up = amount > 0
+    draft.post(
+        OVERAGE if up else BACKFILL,
+        Account.UNBILLED if up else Account.OVERAGE,
+        Account.OVERAGE if up else Account.UNBILLED,
+        abs(more),
+        currency,
+        {
+            "f": "HE(a1)-HE(a0)" if up else "HE(a0)-HE(a1)",
+            "a0": decimal(before, exponent),
+            "a1": decimal(total, exponent),
+        },
+        product=product,
+    )
+
+
+def bill_accrued(draft: Draft, meter: str, currency: str, amount: int, exponent: int) -> int:
+    """Overage of this amount is billed; the minor units of it that stand in account 1150."""
+    key = f"{currency} {meter}"
+    accrual: Accrual = draft.get(ACCRUAL, key)
+    before = int(accrual.billed)
+    total = before + amount
+    step = 10 ** (exponent - MINOR_EXPONENT[currency])
+    draft.put(ACCRUAL, key, replace(accrual, billed=str(total)))
+    return half_even(total, step) - half_even(before, step)

@@ -1,0 +1,172 @@
+"""Rollover and reset: what is unused goes on in a new block, with its share of the value."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from creditfold.core import revenue
+from creditfold.core.blocks import expire, free, issue
+from creditfold.core.calendar import END, Every, Until, after, local
+from creditfold.core.draft import Draft
+from creditfold.core.enrolment import period_end
+from creditfold.core.entries import Place
+from creditfold.core.exact import Exact, half_even
+from creditfold.core.facts import Rollover
+from creditfold.core.release import release
+from creditfold.core.state import (
+    BLOCK,
+    PROFILE,
+    TERMS,
+    WALLET,
+    Block,
+    Phase,
+    Profile,
+    Terms,
+    Wallet,
+)
+
+
+def fall_due(draft: Draft, block_id: str) -> None:
+    """The block's `expires_at` has come: what may roll over does, before the rest expires."""
+    draft.unschedule(Phase.ROLLOVER, block_id)
+    roll(draft, block_id)
+
+
+def roll(draft: Draft, block_id: str) -> None:
+    """Move what the terms let roll into a new block; trim what is above the cap, oldest first."""
+    terms = _terms(draft, block_id)
+    rule = terms.rollover
+    if rule is None or terms.rolled >= rule.times:
+        return
+    cap = _cap(draft, block_id, terms, rule)
+    unused = draft.edit_block(block_id).available
+    amount = unused if cap is None else min(unused, cap)
+    floor = _steps(rule.min_quantity, terms.exponent) or 0
+    ends = _ends(draft, terms, rule)
+    quantity = max(amount, floor)
+    if not quantity or (ends is not None and ends <= draft.time):
+        return
+    block = draft.edit_block(block_id)
+    earned, funded, value = revenue.usage_revenue(block), block.funded, 0
+    if amount:
+        value = release(draft, block_id, terms, amount, Place.ROLLED_OUT)
+    rolled_into = _id(draft, block_id)
+    made = replace(
+        terms,
+        quantity=quantity,
+        value=value,
+        granted_at=draft.time,
+        effective_at=draft.time,
+        expires_at=ends,
+        priority=terms.priority if rule.priority is None else rule.priority,
+        rolled_from=block_id,
+        rolled=terms.rolled + 1,
+    )
+    draft.edit_block(rolled_into).value = value
+    issue(draft, rolled_into, made)
+    block.rolled_into = rolled_into
+    revenue.post_roll(
+        draft, block_id, rolled_into, min(funded, earned + value) - min(funded, earned)
+    )
+    revenue.post_respread(draft, revenue.ROLL, block_id, terms)
+    if cap is not None and terms.enrolment is not None:
+        _trim(draft, terms.enrolment, cap)
+
+
+def reset(draft: Draft, enrolment: str) -> None:
+    """End the blocks that a program granted to a subject; what rolled over before stays."""
+    wallet: Wallet | None = draft.get(WALLET)
+    for block_id in () if wallet is None else wallet.blocks:
+        terms = _terms(draft, block_id)
+        block: Block = draft.get(BLOCK, block_id)
+        if terms.enrolment != enrolment or terms.rolled_from is not None or not block.available:
+            continue
+        roll(draft, block_id)
+        for phase in (Phase.ROLLOVER, Phase.EXPIRING):
+            draft.unschedule(phase, block_id)
+        # It ends here: usage from now on must not reopen it.
+        draft.put(TERMS, block_id, replace(terms, expires_at=draft.time))
+        if draft.edit_block(block_id).remaining:
+            expire(draft, block_id)
+
+
+def _trim(draft: Draft, enrolment: str, cap: int) -> None:
+    """Take from the oldest rolled blocks of a program what they hold above the cap together."""
+    wallet: Wallet = draft.get(WALLET)
+    standing = [
+        (terms.effective_at, block_id, terms)
+        for block_id in wallet.blocks
+        if (terms := _terms(draft, block_id)).enrolment == enrolment
+        and terms.rolled_from is not None
+        and draft.get(BLOCK, block_id).available
+    ]
+    above = sum(draft.get(BLOCK, block_id).available for _, block_id, _ in standing) - cap
+    for _, block_id, terms in sorted(standing, key=lambda each: each[:2]):
+        part = min(above, draft.edit_block(block_id).available)
+        if part <= 0:
+            break
+        above -= part
+        # Voided, not expired: the block goes on, and usage must not take it back.
+        release(draft, block_id, terms, part, Place.VOIDED)
+        revenue.post_respread(draft, revenue.expiry_rule(terms), block_id, terms)
+
+
+def _cap(draft: Draft, block_id: str, terms: Terms, rule: Rollover) -> int | None:
+    """The most that may have rolled over, in ledger steps."""
+    caps = []
+    if rule.quantity is not None:
+        caps.append(_steps(rule.quantity, terms.exponent))
+    if rule.percent is not None:
+        original = _terms(draft, _root(draft, block_id)).quantity
+        whole = 100 * 10**rule.percent.decimals
+        caps.append(half_even(original * rule.percent.coefficient, whole))
+    return min((cap for cap in caps if cap is not None), default=None)
+
+
+def _steps(quantity: Exact | None, exponent: int) -> int | None:
+    if quantity is None:
+        return None
+    steps = quantity.scaled(exponent)
+    assert steps is not None, "a rollover with an inexact quantity was granted"
+    return steps
+
+
+def _ends(draft: Draft, terms: Terms, rule: Rollover) -> int | None:
+    """When the new block ends."""
+    expires = rule.expires
+    if expires is Until.NEVER:
+        return None
+    if isinstance(expires, int):
+        return expires
+    if isinstance(expires, Every):
+        profile: Profile = draft.get(PROFILE)
+        zone = draft.catalog.zone(profile.time_zone)
+        ends = after(local(draft.time, zone), expires, 1, zone)
+        return ends if ends < END else None
+    if terms.expires_at is None:
+        return None
+    if expires is None and terms.expires_at > draft.time:
+        return terms.expires_at
+    found = None if terms.enrolment is None else period_end(draft, terms.enrolment)
+    return draft.time + terms.expires_at - terms.effective_at if found is None else found
+
+
+def _id(draft: Draft, block_id: str) -> str:
+    """`<root>~<n>`, the first that is free."""
+    root, number = _root(draft, block_id), _terms(draft, block_id).rolled + 1
+    while not free(draft, f"{root}~{number}"):
+        number += 1
+    return f"{root}~{number}"
+
+
+def _root(draft: Draft, block_id: str) -> str:
+    """The block that was granted, from which this one came."""
+    while (source := _terms(draft, block_id).rolled_from) is not None:
+        block_id = source
+    return block_id
+
+
+def _terms(draft: Draft, block_id: str) -> Terms:
+    terms = draft.terms(block_id)
+    assert terms is not None, f"block {block_id} rolls over without its terms"
+    return terms

@@ -1,0 +1,38 @@
+"""Minor units over products, without a cent lost and without a negative line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def split(
+    products: Mapping[str, tuple[int, int]], amount: int, value: int, quantity: int
+) -> list[tuple[str, int]]:
+    """Minor units by product that sum to `amount`, by the cumulative largest remainder.
+
+    `products` holds [units drawn so far, revenue posted so far]. Whole residuals go first, then
+    one unit each to the largest; ties by product. No part has another sign than the amount, and
+    each product stays within two minor units of its exact share, which "whoever crosses the cent
+    gets it" does not.
+    """
+    if len(products) == 1:
+        (product,) = products
+        return [(product, amount)]
+    sign = -1 if amount < 0 else 1
+    amount *= sign
+    residual = {
+        p: sign * (value * units - posted * quantity) for p, (units, posted) in products.items()
+    }
+    by_size = sorted(residual, key=lambda p: (-residual[p], p))
+    given = dict.fromkeys(by_size, 0)
+    for product in by_size:
+        whole = min(amount, max(0, residual[product] // quantity))
+        given[product] = whole
+        residual[product] -= whole * quantity
+        amount -= whole
+    while amount:
+        for product in sorted(residual, key=lambda p: (-residual[p], p))[:amount]:
+            given[product] += 1
+            residual[product] -= quantity
+            amount -= 1
+    return sorted((product, sign * units) for product, units in given.items() if units)
