@@ -204,6 +204,7 @@ SINGLE: dict[Code, Given] = {
     Code.WINDOW_IN_PAST: policy(),
     Code.UNKNOWN_BLOCK: changed("credit.voided", "none"),
     Code.UNKNOWN_PROGRAM: attached("none"),
+    Code.UNKNOWN_USAGE: Given("usage.retracted", {"usage": {"source": "/tests", "id": "none"}}),
     Code.QUANTITY_NOT_POSITIVE: used({"quantity": "0"}),
     Code.QUANTITY_NOT_EXACT: used({"quantity": "1.5"}),
     Code.QUANTITY_OUT_OF_RANGE: granted({"quantity": HUGE}),

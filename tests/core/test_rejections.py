@@ -93,6 +93,23 @@ PAIRS = [
         C.UNKNOWN_METER,
         used(NO_METER, at="2026-01-31T23:00:00Z", recorded=NOW, customer="euro"),
     ),
+    (
+        C.UNKNOWN_CUSTOMER,
+        C.UNKNOWN_USAGE,
+        Given(
+            "usage.retracted",
+            {"usage": {"source": "/tests", "id": "none"}},
+            {"customer": "stranger"},
+        ),
+    ),
+    (
+        C.UNKNOWN_USAGE,
+        C.QUANTITY_NOT_EXACT,
+        Given(
+            "usage.corrected",
+            {"usage": {"source": "/tests", "id": "none"}, "quantity": "0.5"},
+        ),
+    ),
     (C.VERSION_NOT_RISING, C.EXPONENT_CHANGED, unit(version=1, exponent=3)),
     (C.VERSION_NOT_RISING, C.UNKNOWN_METER, card(NO_METER, rate_card="list")),
     (C.VERSION_NOT_RISING, C.WINDOW_IN_PAST, policy(version=2)),

@@ -94,6 +94,13 @@ def facts() -> list[Event]:
     book.grant("e3", "4", at="2026-03-20T01:00:00Z", effective_at="2026-03-20T02:00:00Z")
     book.use("9", at="2026-03-20T02:01:00Z", recorded="2026-03-20T01:58:00Z")
     book.use("1", at="2026-03-19T00:00:00Z", recorded="2026-03-20T03:00:00Z")
+    # What usage came late for, and what was wrong of it.
+    named = [fact for fact in book.facts if fact["type"] == "creditfold.usage.recorded.v1"][-2:]
+    for corrected, kind, more in zip(
+        named, ("usage.corrected", "usage.retracted"), ({"quantity": "5"}, {}), strict=True
+    ):
+        usage = {"usage": {"source": corrected["source"], "id": corrected["id"]}}
+        book.applied(kind, usage | more, "2026-03-20T04:00:00Z")
     book.applied("customer.updated", {"attributes": {"plan": "pro", "seats": 5}})
     book.applied(
         "customer.created", {"currency": "JPY", "time_zone": "Asia/Tokyo"}, customer="日本"

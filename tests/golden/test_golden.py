@@ -25,6 +25,7 @@ RULES = {
     "R-REOPEN",
     "R-ROLL",
     "R-RESET",
+    "R-CORRECT",
     "R-BILL-ARREARS",
     "R-BACKFILL",
     "R-SLA-GRANT",
@@ -100,6 +101,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         ("issued", "voided"),
         ("available", "voided"),
         ("available", "refunded"),
+        ("drawn", "available"),
     } == places
 
 

@@ -220,52 +220,81 @@ def i24_every_usage_is_drawn_or_overage(records: Records) -> None:
 def usage_is_conserved(records: Records, facts: list[Event], decimals: dict[str, int]) -> None:
     """I-24 against the inputs: per usage, the drawn shares and the uncovered share sum to one.
 
-    An entry of `a` of a unit whose full cost is `c` covers a/c. Exact where one unit pays; where
-    a rest was restated in other units, within half a step of each of them.
+    Over all outcomes: what late or corrected usage changed of others counts for those. An entry of
+    `a` of a unit whose full cost is `c` covers a/c. Exact where one unit pays; where a rest was
+    restated in other units, within half a step of each of them. Ids are of one source here.
     """
-    sent: dict[tuple[str, str, str, int], list[Event]] = {}
+    quantity: dict[tuple[str, str], list[Fraction]] = {}
     for fact in facts:
-        key = (fact["subject"], fact["source"], fact["id"], instant(fact["time"]))
-        sent.setdefault(key, []).append(fact)
+        kind, data = fact["type"].split(".")[2], fact["data"]
+        id_ = fact["id"] if kind == "recorded" else data["usage"]["id"]
+        used = Fraction(data["quantity"]) if "quantity" in data else Fraction(0)
+        quantity.setdefault((fact["subject"], id_), []).append(used)
+    moved: dict[tuple[str, str], list[tuple[int, Event]]] = {}
     for outcome in records.applied:
-        cause = outcome["cause"]
-        if not cause.get("type", "").endswith("usage.recorded.v1"):
-            continue
-        # A refused fact may be sent again with other content: one of those sent was folded.
-        key = (outcome["customer"], cause["source"], cause["id"], instant(outcome["effective_at"]))
-        shares = [_covered(outcome, fact, decimals) for fact in sent[key]]
-        assert any(abs(covered - 1) <= slack for covered, slack in shares), (shares, outcome)
+        customer, cause = outcome.get("customer", ""), outcome["cause"]
+        for over in outcome.get("overage", []):
+            usage = over.get("usage", cause.get("id", ""))
+            moved.setdefault((customer, usage), []).append((1, over))
+        for entry in outcome.get("entries", []):
+            sign = (entry["to"] == "drawn") - (entry["from"] == "drawn")
+            if sign:
+                moved.setdefault((customer, entry["usage"]), []).append((sign, entry))
+    applied = {
+        (outcome["customer"], outcome["cause"]["id"])
+        for outcome in records.applied
+        if outcome["cause"].get("type", "").endswith("usage.recorded.v1")
+    }
+    rated = {(f["subject"], f["id"]): f["data"].get("amount") for f in facts}
+    for key in applied:
+        sums = [
+            _covered(moved.get(key, []), used, rated.get(key), decimals) for used in quantity[key]
+        ]
+        assert any(abs(covered - 1) <= slack for covered, slack in sums), (sums, key, moved[key])
 
 
-def _covered(outcome: Event, fact: Event, decimals: dict[str, int]) -> tuple[Fraction, Fraction]:
-    """Which share of the fact's quantity the outcome accounts for, and how exactly it can."""
-    used = Fraction(fact["data"]["quantity"])
-    moves = [e for e in outcome.get("entries", []) if e["to"] == "drawn"]
+def _covered(
+    moves: list[tuple[int, Event]], used: Fraction, rated: Event | None, decimals: dict[str, int]
+) -> tuple[Fraction, Fraction]:
+    """Which share of a used quantity the moves account for, and how exactly they can."""
+    if not used:  # retracted: nothing may be left
+        left = sum(s * Fraction(m.get("amount", m["quantity"])) for s, m in moves)
+        return 1 + left, Fraction(0)
     covered, slack = Fraction(0), Fraction(0)
-    for record in (*moves, *outcome.get("overage", [])):
-        if "unit" not in record:
-            covered += Fraction(record["quantity"]) / used
-            slack += Fraction(1, 2) / used if moves else 0
+    several = len({move.get("unit") for _, move in moves}) > 1
+    for sign, move in moves:
+        if "unit" not in move:
+            covered += sign * Fraction(move["quantity"]) / used
+            slack += Fraction(1, 2) / used if several else 0
             continue
-        rated = "rate" not in record  # the product rated it: the price is in the fact
-        cost = Fraction(fact["data"]["amount"]["quantity"]) if rated else None
-        cost = used * Fraction(record["rate"]) if cost is None else cost
-        if "owed" in record:
-            assert cost == Fraction(record["owed"]["cost"]), (record, outcome)
-            slack += Fraction(1, 2 * 10 ** decimals[record["unit"]]) / cost
-        amount = Fraction(record.get("amount", record["quantity"]))
-        covered += amount / cost if cost else 1
+        if "rate" in move:
+            cost = used * Fraction(move["rate"])
+        else:  # the product rated it: the price is in the fact
+            assert rated is not None, move
+            cost = Fraction(rated["quantity"])
+        if several and cost:
+            slack += Fraction(1, 2 * 10 ** decimals[move["unit"]]) / cost
+        covered += sign * Fraction(move.get("amount", move["quantity"])) / cost if cost else 1
     return covered, slack
 
 
 def i25_no_draw_outside_the_interval(records: Records) -> None:
     """What is drawn was valid at the usage's event time, or held for it since it was."""
+    times = {
+        (outcome["customer"], outcome["cause"]["id"]): instant(outcome["effective_at"])
+        for outcome in records.applied
+        if outcome["cause"].get("type", "").endswith(("usage.recorded.v1", "hold.settled.v1"))
+    }
     for outcome in records.applied:
         for entry in outcome.get("entries", []):
             if entry["to"] != "drawn":
                 continue
             terms = records.terms[outcome["customer"], entry["block"]]
-            time = instant(outcome["effective_at"])
+            time = times[outcome["customer"], entry["usage"]]
+            if "repays" in entry:
+                if "clock" not in outcome["cause"]:
+                    continue  # it stands for a repayment at an instant that only the past knows
+                time = instant(outcome["effective_at"])
             assert instant(terms["effective_at"]) <= time, (entry, outcome)
             if terms.get("expires_at") is not None and entry["from"] != "held":
                 assert time < instant(terms["expires_at"]), (entry, outcome)

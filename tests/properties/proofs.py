@@ -75,7 +75,7 @@ def accrual(lines: list[Event], proof: Event) -> None:
     """Overage posts the difference of the rounded cumulative."""
     scale = 10 ** lines[0]["exponent"]
     posted = round(_number(proof, "a1") * scale) - round(_number(proof, "a0") * scale)
-    assert posted == _total(lines), lines
+    assert posted == _signed(lines, "4010"), lines
 
 
 def backfill(lines: list[Event], proof: Event) -> None:

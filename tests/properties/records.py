@@ -114,6 +114,8 @@ class Lot:
             self.places[entry["to"]] += amount
         if entry["to"] == "drawn":
             self.by_product[entry["product"]] += amount
+        if entry["from"] == "drawn":
+            self.by_product[entry["product"]] -= amount
 
     def book(self, line: Event) -> None:
         self.accounts[line["debit"]] += line["amount"]

@@ -206,6 +206,12 @@ class PolicyKeysData(Data):
         alias="overdraft.cover",
         description="Whether credit repays carried overage: its revenue is then the credit's.",
     )
+    late_order: Literal["event_time", "arrival"] | None = Field(
+        None,
+        alias="late.order",
+        description="Whether late and corrected usage nets to what it would have in order, or "
+        "takes what is left when it comes.",
+    )
 
     thresholds: list[ThresholdData] | None = Field(
         None,
@@ -257,6 +263,7 @@ class PolicyKeysData(Data):
             if self.thresholds is None
             else tuple(threshold.core() for threshold in self.thresholds),
             expiring_before=self.expiring_before,
+            late_order=choice(facts.LateOrder, self.late_order),
         )
 
 

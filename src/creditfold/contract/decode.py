@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from creditfold.contract import catalog_inputs as catalog
 from creditfold.contract import change_inputs as changes
-from creditfold.contract import hold_inputs, inputs
+from creditfold.contract import hold_inputs, inputs, usage_inputs
 from creditfold.contract import program_inputs as programs
 from creditfold.contract.envelope import Envelope
 from creditfold.contract.exact_json import dump
@@ -20,7 +20,9 @@ from creditfold.core.facts import Malformed
 from creditfold.core.rejections import Code
 
 Input: TypeAlias = (
-    inputs.UsageRecorded
+    usage_inputs.UsageRecorded
+    | usage_inputs.UsageCorrected
+    | usage_inputs.UsageRetracted
     | inputs.InvoiceIssued
     | inputs.InvoicePaid
     | inputs.CustomerCreated
@@ -58,7 +60,9 @@ Input: TypeAlias = (
 )
 
 INPUTS: dict[str, type[Input]] = {
-    event_type("usage.recorded"): inputs.UsageRecorded,
+    event_type("usage.recorded"): usage_inputs.UsageRecorded,
+    event_type("usage.corrected"): usage_inputs.UsageCorrected,
+    event_type("usage.retracted"): usage_inputs.UsageRetracted,
     event_type("invoice.issued"): inputs.InvoiceIssued,
     event_type("invoice.paid"): inputs.InvoicePaid,
     event_type("customer.created"): inputs.CustomerCreated,

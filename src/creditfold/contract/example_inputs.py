@@ -31,6 +31,18 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"meter": "llm.output_tokens", "quantity": 1250},
     ),
+    "usage.corrected": (
+        {
+            "usage": {"source": "/gateway", "id": "req-7"},
+            "quantity": "900",
+            "reason": "a retry was counted twice",
+        },
+        {"usage": {"source": "/gateway", "id": "req-7"}, "quantity": 0},
+    ),
+    "usage.retracted": (
+        {"usage": {"source": "/gateway", "id": "req-7"}, "reason": "a test run"},
+        {"usage": {"source": "/gateway", "id": "req-7"}},
+    ),
     "invoice.issued": (
         {
             "invoice": "INV-1",

@@ -1,4 +1,4 @@
-"""What happened to a customer, on the wire: usage, credit, invoices and the account itself."""
+"""What happened to a customer, on the wire: credit, invoices and the account itself."""
 
 from __future__ import annotations
 
@@ -33,51 +33,6 @@ LINES_MAX = 1000
 OverageName = Literal["bill", "carry", "buffer", "block"]
 KindName = Literal["promotional", "goodwill", "sla", "included", "paid", "buffer"]
 RecognitionName = Literal["on_issue", "on_due", "on_payment"]
-
-
-class RatedAmountData(Data):
-    """A price that the product has already worked out."""
-
-    model_config = ConfigDict(title="RatedAmount")
-
-    unit: Name = Field(description="The unit of the price: a currency or a declared unit.")
-    quantity: Quantity = Field(description="The price, in that unit.")
-
-
-class HoldUseData(Data):
-    """The hold that usage was announced with."""
-
-    model_config = ConfigDict(title="HoldUse")
-
-    hold: Name = Field(description="The hold's id. Usage of one that has ended is taken too.")
-    final: bool = Field(False, description="true: it was the last; the rest is released.")
-
-
-class UsageRecorded(Data):
-    """A quantity of a meter was used, at the event's time."""
-
-    meter: Name = Field(description="What the usage counts; declared by meter.declared.")
-    quantity: Quantity = Field(description="How much of the meter was used; above zero.")
-    properties: dict[Name, PropertyValue] | None = Field(
-        None,
-        max_length=PROPERTIES_MAX,
-        description="What rates and scopes may test: text, booleans, exact numbers.",
-    )
-    amount: RatedAmountData | None = Field(
-        None, description="The price, where the product has rated the usage itself."
-    )
-    hold: HoldUseData | None = Field(None, description="The hold whose credit goes first.")
-
-    def body(self) -> facts.UsageRecorded:
-        """As the fold reads it."""
-        amount, hold = self.amount, self.hold
-        return facts.UsageRecorded(
-            self.meter,
-            self.quantity,
-            self.properties or {},
-            None if amount is None else facts.RatedAmount(amount.unit, amount.quantity),
-            None if hold is None else facts.HoldUse(hold.hold, hold.final),
-        )
 
 
 class CustomerCreated(Data):

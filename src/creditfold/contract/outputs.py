@@ -62,6 +62,7 @@ class Entry(Output):
     value: Decimal | None = Field(
         None, description="What of the block's value left with it, in the value's currency."
     )
+    reverses: str | None = Field(None, description="The outcome whose draw this takes back.")
 
 
 class Overage(Output):
@@ -80,6 +81,11 @@ class Overage(Output):
     )
     reverses: str | None = Field(
         None, description="The overage that is smaller by this: quantity and amount are negative."
+    )
+    usage: str | None = Field(
+        None,
+        description="Another usage than the outcome's own, of which so much more is uncovered, or "
+        "less where below zero.",
     )
 
 

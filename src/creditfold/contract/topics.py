@@ -99,7 +99,12 @@ INVOICES = Topic(
     ),
     rank=2,
 )
-USAGE = Topic(_name("usage"), Direction.INPUT, _types("usage.recorded"), rank=3)
+USAGE = Topic(
+    _name("usage"),
+    Direction.INPUT,
+    _types("usage.recorded", "usage.corrected", "usage.retracted"),
+    rank=3,
+)
 LEDGER = Topic(_name("ledger"), Direction.OUTPUT, _types("ledger.batch", "ledger.outcome"))
 REVENUE = Topic(_name("revenue"), Direction.OUTPUT, _types("revenue.posting"))
 NOTICES = Topic(

@@ -15,13 +15,23 @@ BACKFILL = "R-BACKFILL"
 
 
 def accrue(
-    draft: Draft, meter: str, product: str, currency: str, amount: int, exponent: int
+    draft: Draft,
+    meter: str,
+    product: str,
+    currency: str,
+    amount: int,
+    exponent: int,
+    *,
+    less: str = BACKFILL,
 ) -> None:
     """Post priced overage to unbilled receivable as it is used (ASC 606-10-55-18).
 
     The cumulative is per currency and meter: post = HE(a1) - HE(a0). A negative amount takes back
-    what credit repays (R-BACKFILL): its price is the credit's, and no longer the overage's.
+    by the rule `less`: what credit repays (its price is the credit's, and no longer the
+    overage's), or what late and corrected usage leaves.
     """
+    if draft.units_only:
+        return
     key = f"{currency} {meter}"
     accrual: Accrual = draft.get(ACCRUAL, key) or Accrual()
     before = int(accrual.amount)
@@ -32,7 +42,7 @@ def accrue(
     draft.begin_entry()
     up = amount > 0
     draft.post(
-        OVERAGE if up else BACKFILL,
+        OVERAGE if up else less,
         Account.UNBILLED if up else Account.OVERAGE,
         Account.OVERAGE if up else Account.UNBILLED,
         abs(more),

@@ -263,8 +263,22 @@ def expire(draft: Draft, block_id: str) -> None:
     revenue.post_expiry(draft, block_id, terms, terms.expires_at - 1)
 
 
+def returned(draft: Draft, block_id: str, amount: int) -> None:
+    """Drawn units are available again: they expire at once, or may pay until the block does."""
+    terms = _terms(draft, block_id)
+    if terms.expires_at is not None and terms.expires_at <= draft.now:
+        draft.move(block_id, terms, Place.AVAILABLE, Place.EXPIRED, amount)
+        return
+    wallet: Wallet | None = draft.get(WALLET)
+    if wallet is None or block_id not in wallet.blocks:
+        _enter_wallet(draft, block_id, terms)
+        if terms.expires_at is not None:
+            draft.schedule((terms.expires_at, Phase.EXPIRY, block_id))
+
+
 def exhaust(draft: Draft, blocks: set[str]) -> None:
     """Nothing is left in these blocks: the next usage does not look at them, nor does the clock."""
+    draft.exhausted = True
     wallet: Wallet = draft.get(WALLET)
     draft.put(WALLET, "", Wallet(wallet.order, tuple(b for b in wallet.blocks if b not in blocks)))
     for block_id in blocks:

@@ -33,7 +33,9 @@ from creditfold.core.facts import (
     PolicyPublished,
     RateCardPublished,
     UnitDeclared,
+    UsageCorrected,
     UsageRecorded,
+    UsageRetracted,
 )
 from creditfold.core.program_facts import (
     ProgramAttached,
@@ -69,6 +71,8 @@ CustomerBody: TypeAlias = (
     | HoldPlaced
     | HoldSettled
     | HoldReleased
+    | UsageCorrected
+    | UsageRetracted
     | InvoiceIssued
     | InvoicePaid
     | PaymentRefunded
@@ -81,7 +85,9 @@ CustomerBody: TypeAlias = (
     | InvoiceWrittenOff
     | CreditNoteIssued
 )
-PassingBody: TypeAlias = UsageRecorded | HoldPlaced | HoldSettled | HoldReleased
+PassingBody: TypeAlias = (
+    UsageRecorded | UsageCorrected | UsageRetracted | HoldPlaced | HoldSettled | HoldReleased
+)
 """What there is so much of that its ids are remembered for the late window only."""
 CatalogBody: TypeAlias = (
     UnitDeclared

@@ -131,6 +131,9 @@ class Catalog:
         self.held = clock.held if clock else False
         self.chain: Chain = state.get(("", "chain", "")) or Chain(0, "")
         self.initial = Policy()
+        self.late_window_max = max(
+            each.late_window for each in (self.initial, *(v.policy for v in self.policies))
+        )
         self._initial_hash = self.initial.hash
         self.programs: dict[str, tuple[ProgramVersion, ...]] = {
             program: known.versions for program, known in state.scan("", PROGRAM)

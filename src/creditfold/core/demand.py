@@ -125,10 +125,8 @@ def metered(
     if given is not None:
         prices[given.unit] = given
     demand = Demand(draft.time, prices, meter, counted, properties)
-    refusal = _too_much(draft, meter, demand)
-    if refusal is not None:
-        return refusal
-    return demand
+    refusal = too_much(draft, meter.meter, meter.exponent, counted, prices)
+    return demand if refusal is None else refusal
 
 
 def amount_of(draft: Draft, unit: str, quantity: Exact) -> Demand | Rejection:
@@ -147,11 +145,13 @@ def _rated(draft: Draft, amount: RatedAmount) -> Price | Rejection:
     return cost if isinstance(cost, Rejection) else Price(amount.unit, exponent, cost, None)
 
 
-def _too_much(draft: Draft, meter: MeterDeclared, demand: Demand) -> Rejection | None:
+def too_much(
+    draft: Draft, meter: str, exponent: int, quantity: int, prices: Mapping[str, Price]
+) -> Rejection | None:
     """Why a cost, or the overage that it might be added to, is beyond one amount."""
     overage = draft.edit_account().overage
-    unpriced = Price(f"meter:{meter.meter}", meter.exponent, demand.quantity, None)
-    for price in (unpriced, *demand.prices.values()):
+    unpriced = Price(f"meter:{meter}", exponent, quantity, None)
+    for price in (unpriced, *prices.values()):
         if price.amount > INT64_MAX - overage.get(price.unit, 0):
             return Rejection(
                 Code.QUANTITY_OUT_OF_RANGE,

@@ -13,6 +13,7 @@ from creditfold.core.chart import Account as Ledger
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting
 from creditfold.core.exact import decimal
+from creditfold.core.overlay import Overlay
 from creditfold.core.policy import Policy
 from creditfold.core.state import (
     ACCOUNT,
@@ -29,6 +30,7 @@ from creditfold.core.state import (
     Terms,
 )
 from creditfold.core.times import date
+from creditfold.core.uncovered import Repaid
 
 BOOK = "us_gaap"
 
@@ -39,6 +41,15 @@ class Usage(Struct, frozen=True):
     id: str
     meter: str
     product: str
+
+
+class Move(Struct, frozen=True, array_like=True):
+    """An amount of a block from one place to another."""
+
+    block: str
+    source: Place
+    to: Place
+    amount: int
 
 
 class Draft:
@@ -58,6 +69,7 @@ class Draft:
         now: int,
         *,
         by_clock: bool = False,
+        units_only: bool = False,
     ) -> None:
         self.catalog = catalog
         self.customer = customer
@@ -68,6 +80,7 @@ class Draft:
         """The instant up to which the customer's log has been folded."""
         self.expired_by = time - 1 if by_clock else now
         """What expires up to this instant has been folded; a hold that ends goes before it."""
+        self.units_only = units_only
         self.entries: list[Entry] = []
         self.overage: list[Overage] = []
         self.postings: list[Posting] = []
@@ -75,6 +88,11 @@ class Draft:
         self.changes: dict[Key, Any] = {}
         self.freed = False
         """Whether credit may now repay what was carried."""
+        self.moves: list[Move] = []
+        self.repaid: list[Repaid] = []
+        self.resets: tuple[str, ...] = ()
+        """Enrolments whose blocks ended."""
+        self.exhausted = False
         self._state = state
         self._journal = 0
         self.policy: Policy
@@ -93,9 +111,28 @@ class Draft:
         """Set the record; None deletes it."""
         self.changes[self.customer, kind, id_] = record
 
-    def scan(self, kind: str) -> Iterable[tuple[str, Any]]:
-        """All records of a kind, as they were before this draft."""
-        return self._state.scan(self.customer, kind)
+    def state(self) -> State:
+        """All records as this draft has left them."""
+        return Overlay(self._state, self.changes)
+
+    def before(self, kind: str, id_: str) -> Any:  # noqa: ANN401  # the kind says which record
+        """The record as it was before this draft, or None."""
+        return self._state.get((self.customer, kind, id_))
+
+    def scan(self, kind: str, start: str = "") -> Iterable[tuple[str, Any]]:
+        """The records of a kind from an id on, as they were before this draft."""
+        return self._state.scan(self.customer, kind, start)
+
+    def restart(self) -> None:
+        """Forget all that was drafted."""
+        for drafted in (self.entries, self.overage, self.postings, self.notices):
+            drafted.clear()
+        self.moves.clear()
+        self.repaid.clear()
+        self.resets = ()
+        self.changes.clear()
+        self.exhausted = self.freed = False
+        self._journal = 0
 
     def _edit(self, kind: str, id_: str) -> Any:  # noqa: ANN401  # the kind says which record
         key = (self.customer, kind, id_)
@@ -124,6 +161,12 @@ class Draft:
         terms: Terms | None = self.get(TERMS, block)
         return terms
 
+    def granted(self, block: str) -> Terms:
+        """The terms of a block that has been granted."""
+        terms = self.terms(block)
+        assert terms is not None, f"block {block} is here without its terms"
+        return terms
+
     # The agenda
 
     def schedule(self, *items: Item) -> None:
@@ -145,6 +188,10 @@ class Draft:
         if changed != agenda.items:
             self._set_agenda(changed)
 
+    def replace_agenda(self, items: Iterable[Item]) -> None:
+        """What falls due, all of it."""
+        self._set_agenda(tuple(sorted(items)))
+
     def _set_agenda(self, items: tuple[Item, ...]) -> None:
         self.put(AGENDA, "", Agenda(items) if items else None)
         self.edit_account().next_due = items[0][0] if items else None
@@ -165,6 +212,7 @@ class Draft:
         hold: str | None = None,
         repays: str | None = None,
         value: int | None = None,
+        reverses: str | None = None,
     ) -> None:
         """Enter a transfer of `amount` ledger steps of a block between two of its places.
 
@@ -183,6 +231,7 @@ class Draft:
                 self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
+        self.moves.append(Move(block, source, to, amount))
         self.entries.append(
             Entry(
                 entry=f"{self.outcome}.{len(self.entries) + 1}",
@@ -199,6 +248,7 @@ class Draft:
                 hold=hold,
                 repays=repays,
                 value=None if value is None else decimal(value, MINOR_EXPONENT[terms.currency]),
+                reverses=reverses,
             )
         )
 

@@ -61,13 +61,15 @@ class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
     hold: str | None = None
     repays: str | None = None
     value: str | None = None
+    reverses: str | None = None
 
 
 class Overage(Struct, frozen=True, omit_defaults=True):
     """Usage that no block covered; without `unit` it has no price in the customer's currency.
 
     `quantity` is of the meter, rounded half even to its exponent where a block covered part of a
-    single one; `amount` is exact.
+    single one; `amount` is exact. `usage` is named where it is not the outcome's own: late or
+    corrected usage changed what of it is uncovered, by so much more or, below zero, less.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Overage(Struct, frozen=True, omit_defaults=True):
     owed: Owed | None = None
     policy: str | None = None
     reverses: str | None = None
+    usage: str | None = None
 
 
 class Cause(Struct, frozen=True, omit_defaults=True):

@@ -111,6 +111,13 @@ class Threshold(Struct, frozen=True):
     percent: Exact | None = None
 
 
+class LateOrder(StrEnum):
+    """Whether late usage nets to what it would have in order, or takes what is left."""
+
+    EVENT_TIME = "event_time"
+    ARRIVAL = "arrival"
+
+
 class Malformed(Struct, frozen=True):
     """Readable as an event, not as what its type says: refused with the decoder's code."""
 
@@ -241,6 +248,28 @@ class HoldReleased(Struct, frozen=True):
     hold: str
 
 
+class UsageRef(Struct, frozen=True):
+    """A usage by its identity."""
+
+    source: str
+    id: str
+
+
+class UsageCorrected(Struct, frozen=True):
+    """A usage was of another quantity than was said; the new one is absolute."""
+
+    usage: UsageRef
+    quantity: Exact
+    reason: str | None = None
+
+
+class UsageRetracted(Struct, frozen=True):
+    """A usage has not happened."""
+
+    usage: UsageRef
+    reason: str | None = None
+
+
 class Sale(Struct, frozen=True):
     """A block that an invoice line sells; without an amount it is what the others leave."""
 
@@ -341,6 +370,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     chargeback: Chargeback | None = None
     thresholds: tuple[Threshold, ...] | None = None
     expiring_before: int | None = None
+    late_order: LateOrder | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -14,11 +14,12 @@ from creditfold.core import (
     customers,
     holds,
     invoices,
+    journal,
+    late,
     notices,
     overage,
     programs,
     refunds,
-    rollover,
     subscriptions,
     usage,
 )
@@ -58,7 +59,9 @@ from creditfold.core.facts import (
     InvoiceIssued,
     InvoicePaid,
     Malformed,
+    UsageCorrected,
     UsageRecorded,
+    UsageRetracted,
 )
 from creditfold.core.program_facts import (
     ProgramAttached,
@@ -85,6 +88,7 @@ from creditfold.core.state import (
     Phase,
     Seen,
     State,
+    seen_key,
 )
 from creditfold.core.times import MINUTE, rfc3339
 
@@ -117,7 +121,7 @@ def fold(state: State, catalog: Catalog, fact: Fact) -> Step:
     outcome = identity(fact.customer, fact.source, fact.id, rfc3339(fact.time))
     if isinstance(fact.body, Malformed):
         return _refused(fact, outcome, Rejection(fact.body.code, fact.body.detail))
-    seen: Seen | None = state.get((fact.customer, SEEN, _seen_key(fact)))
+    seen: Seen | None = state.get((fact.customer, SEEN, seen_key(fact.source, fact.id)))
     if seen is not None and (seen.until is None or fact.recorded_at <= seen.until):
         if seen.content == fact.content[:CONTENT_BYTES]:
             return Step(_answer(fact, outcome, Status.DUPLICATE))
@@ -141,10 +145,6 @@ def fold(state: State, catalog: Catalog, fact: Fact) -> Step:
     return _fold_customer(state, catalog, fact, outcome)
 
 
-def _seen_key(fact: Fact) -> str:
-    return f"{fact.source}\0{fact.id}"
-
-
 def _fold_catalog(catalog: Catalog, fact: Fact, outcome: str) -> Step:
     body = fact.body
     assert isinstance(body, CatalogBody)
@@ -161,7 +161,7 @@ def _fold_catalog(catalog: Catalog, fact: Fact, outcome: str) -> Step:
         answer,
         changes={
             key: record,
-            ("", SEEN, _seen_key(fact)): seen,
+            ("", SEEN, seen_key(fact.source, fact.id)): seen,
             ("", CHAIN, ""): Chain(answer.seq, answer.hash),
         },
         catalog_changed=True,
@@ -188,9 +188,15 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     refusal = _known(account, fact, body) or _apply(draft, body, fact)
     if refusal is not None:
         return _refused(fact, outcome, refusal)
+    if isinstance(body, PassingBody):
+        behind = journal.behind_command(draft, fact.time)
+        seen = Seen(fact.content[:CONTENT_BYTES], until, fact.time, behind)
+    else:
+        seen = Seen(fact.content[:CONTENT_BYTES])
+    late.command(draft, body)
     overage.schedule_repayment(draft)
     notices.watch(draft, account)
-    draft.put(SEEN, _seen_key(fact), Seen(fact.content[:CONTENT_BYTES], until))
+    draft.put(SEEN, seen_key(fact.source, fact.id), seen)
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
 
 
@@ -247,9 +253,11 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
 def _apply(draft: Draft, body: CustomerBody, fact: Fact) -> Rejection | None:
     match body:
         case UsageRecorded():
-            return usage.record(draft, body, fact.id)
+            return usage.record(draft, body, fact.source, fact.id)
         case HoldSettled():
-            return usage.settle(draft, body, fact.id)
+            return usage.settle(draft, body, fact.source, fact.id)
+        case UsageCorrected() | UsageRetracted():
+            return usage.correct(draft, body)
         case _:
             return _HANDLERS[type(body)](draft, body)
 
@@ -269,26 +277,7 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     what = Phase(phase).name.lower()
     outcome = identity(customer, "clock", at, what, subject)
     draft = Draft(state, catalog, customer, outcome, instant, now, by_clock=True)
-    draft.unschedule(phase, subject)
-    match phase:
-        case Phase.HOLD_END:
-            holds.end(draft, subject)
-        case Phase.ROLLOVER:
-            rollover.fall_due(draft, subject)
-        case Phase.EXPIRY:
-            blocks.expire(draft, subject)
-        case Phase.ACTIVATION:
-            blocks.activate(draft, subject)
-        case Phase.REPAYMENT:
-            overage.repay(draft)
-        case Phase.SUBSCRIPTION:
-            subscriptions.fall_due(draft, subject)
-        case Phase.REFILL:
-            programs.fall_due(draft, subject)
-        case Phase.EXPIRING:
-            notices.expiring(draft, subject)
-        case Phase.INVOICE_DUE:
-            invoices.fall_due(draft, subject)
+    late.due(draft, Phase(phase), subject)
     overage.schedule_repayment(draft)
     notices.watch(draft, account)
     answer = Outcome(

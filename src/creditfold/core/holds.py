@@ -24,11 +24,7 @@ from creditfold.core.state import BLOCK, HOLD, PROFILE, Account, Hold, Phase, Pr
 
 def place(draft: Draft, body: HoldPlaced) -> Rejection | None:
     """Set aside what the quantity costs, or say why it cannot be."""
-    demand = (
-        metered(draft, body.meter, body.quantity, body.properties)
-        if body.meter is not None
-        else amount_of(draft, body.unit, body.quantity)
-    )
+    demand = _wanted(draft, body)
     if isinstance(demand, Rejection):
         return demand
     if body.expires_at <= draft.time:
@@ -43,9 +39,33 @@ def place(draft: Draft, body: HoldPlaced) -> Rejection | None:
     rest = _beyond(draft, demand, others=False)
     if rest is None:
         return _refusal(draft, demand)
+    _set_aside(draft, body, parts, *rest)
+    return None
+
+
+def place_again(draft: Draft, body: HoldPlaced) -> None:
+    """Set aside what a hold was promised, as it now can be: the promise stands."""
+    demand = _wanted(draft, body)
+    assert isinstance(demand, Demand)
+    parts = list(_reserve(draft, demand, others=False))
+    currency = draft.edit_account().currency
+    unit = min(demand.prices, key=lambda unit: (unit != currency, unit))
+    price = demand.prices[unit]
+    credit = price.amount if demand.rest is None else demand.rest.in_unit(price)
+    _set_aside(draft, body, parts, unit if credit else "", credit)
+
+
+def _wanted(draft: Draft, body: HoldPlaced) -> Demand | Rejection:
+    if body.meter is not None:
+        return metered(draft, body.meter, body.quantity, body.properties)
+    return amount_of(draft, body.unit, body.quantity)
+
+
+def _set_aside(
+    draft: Draft, body: HoldPlaced, parts: list[tuple[str, Terms, int]], unit: str, credit: int
+) -> None:
     for block_id, terms, amount in parts:
         draft.move(block_id, terms, Place.AVAILABLE, Place.HELD, amount, hold=body.hold)
-    unit, credit = rest
     _keep(draft, unit, credit)
     draft.put(
         HOLD,
@@ -60,7 +80,6 @@ def place(draft: Draft, body: HoldPlaced) -> Rejection | None:
         ),
     )
     draft.schedule((body.expires_at, Phase.HOLD_END, body.hold))
-    return None
 
 
 def _reserve(draft: Draft, demand: Demand, *, others: bool) -> Iterator[tuple[str, Terms, int]]:

@@ -34,6 +34,7 @@ from creditfold.core.invoice_lines import (
     unknown_invoice,
 )
 from creditfold.core.rejections import Code, Rejection, highest
+from creditfold.core.rolled_funding import post_late_funding
 from creditfold.core.state import (
     BALANCE,
     FUNDING,
@@ -302,5 +303,5 @@ def _book(
         invoice=invoice,
     )
     for block_id in funded:
-        revenue.post_late_funding(draft, block_id, invoice)
+        post_late_funding(draft, block_id, invoice)
     return replace(line, booked=booked, taxed=line.taxed + tax)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from creditfold.core import accrual, revenue
@@ -10,7 +12,7 @@ from creditfold.core.demand import Demand, Rest, burn_order
 from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
-from creditfold.core.facts import OveragePolicy, OverdraftCover
+from creditfold.core.facts import MeterDeclared, OveragePolicy, OverdraftCover
 from creditfold.core.notices import tell
 from creditfold.core.policy import Policy
 from creditfold.core.state import (
@@ -21,8 +23,10 @@ from creditfold.core.state import (
     Carried,
     OpenOverage,
     Phase,
+    Price,
     Profile,
 )
+from creditfold.core.uncovered import Repaid, Unpaid
 
 DEFAULT = "default"
 
@@ -35,64 +39,101 @@ def policy_of(profile: Profile, policy: Policy, *units: str) -> OveragePolicy:
     return policy.overage_default
 
 
-def enter(draft: Draft, demand: Demand, usage: Usage) -> tuple[str, int]:
-    """Enter what no block covered, and say so; its unit and amount.
+def rest_of(draft: Draft, demand: Demand, policy: OveragePolicy | None = None) -> Unpaid:
+    """What no block covered: in the customer's currency where that prices it, else in the meter.
 
-    It is priced in the customer's currency, or without a price. What is neither billed nor carried
-    is nobody's debt: it goes out, and is not open.
+    What is neither billed nor carried is nobody's debt, and has no price. The policy is the
+    customer's where it is not given.
     """
-    account, meter = draft.edit_account(), demand.meter
+    meter = demand.meter
     assert meter is not None
+    currency = draft.edit_account().currency
     asked = () if demand.rest is None else (demand.rest.price.unit,)
-    units = (*asked, account.currency, *sorted(demand.prices))
-    policy = policy_of(draft.get(PROFILE), draft.policy, *units)
+    units = (*asked, currency, *sorted(demand.prices))
+    policy = policy or policy_of(draft.get(PROFILE), draft.policy, *units)
     uncovered = _uncovered(demand)
+    rest = None if demand.rest is None else (demand.rest.price.unit, demand.rest.amount)
+    if currency in demand.prices and policy.owed:
+        amount = _in(demand, currency).amount
+        return Unpaid(currency, amount, uncovered, policy, rest)
+    return Unpaid(f"meter:{meter.meter}", uncovered, uncovered, policy, rest)
+
+
+def enter(draft: Draft, demand: Demand, usage: Usage) -> Unpaid:
+    """Enter what no block covered, and say so where it has no price or nobody owes it."""
+    meter = demand.meter
+    assert meter is not None
+    unpaid = rest_of(draft, demand)
     over = Overage(
         f"{draft.outcome}.o1",
         meter.meter,
         meter.product,
-        decimal(uncovered, meter.exponent),
-        policy=None if policy is OveragePolicy.BILL else policy,
+        decimal(unpaid.quantity, meter.exponent),
+        policy=None if unpaid.policy is OveragePolicy.BILL else unpaid.policy,
     )
+    price = demand.prices.get(unpaid.unit)
+    if price is not None:
+        over = replace(
+            over,
+            unit=unpaid.unit,
+            amount=decimal(unpaid.amount, price.exponent),
+            rate=price.rate,
+            owed=_in(demand, unpaid.unit).owed,
+        )
+    elif not unpaid.policy.owed:
+        _tell(draft, "uncovered_usage", over)
+    elif unpaid.policy is OveragePolicy.BILL or not demand.prices:
+        _tell(draft, "unpriced_usage", over)
+    draft.overage.append(over)
+    if price is not None:
+        accrual.accrue(
+            draft, meter.meter, meter.product, unpaid.unit, unpaid.amount, price.exponent
+        )
+    if unpaid.policy.owed:
+        keep_open(
+            draft,
+            over.id,
+            meter.meter,
+            meter.product,
+            demand.time,
+            unpaid.unit,
+            unpaid.amount,
+        )
+        carry(draft, over.id, usage.id, demand, unpaid)
+    return unpaid
+
+
+def keep_open(
+    draft: Draft, id_: str, meter: str, product: str, time: int, unit: str, more: int
+) -> None:
+    """Let so much more of a usage be open, until an invoice bills it or credit repays it."""
+    if not more:
+        return
+    account = draft.edit_account()
+    total = account.overage.get(unit, 0) + more
+    account.overage = {u: n for u, n in {**account.overage, unit: total}.items() if n}
+    open_: OpenOverage | None = draft.get(OVERAGE, id_)
+    amount = more if open_ is None else open_.amount + more
+    record = OpenOverage(meter, product, time, unit, amount)
+    draft.put(OVERAGE, id_, record if amount else None)
+
+
+def carry(draft: Draft, id_: str, usage: str, demand: Demand, unpaid: Unpaid) -> None:
+    """Keep what credit needs to know to repay it, where the policy is that it does."""
+    if unpaid.policy is not OveragePolicy.CARRY or not unpaid.amount:
+        return
     carried = Carried(
-        usage.id,
+        usage,
         demand.quantity,
-        uncovered,
+        unpaid.quantity,
         dict(demand.properties),
         tuple(demand.prices.values()),
-        None if demand.rest is None else (demand.rest.price.unit, demand.rest.amount),
+        unpaid.rest,
     )
-    price = demand.prices.get(account.currency)
-    if price is None or not policy.owed:
-        unit, amount = f"meter:{meter.meter}", uncovered
-        draft.overage.append(over)
-        if not policy.owed:
-            _tell(draft, "uncovered_usage", over)
-            return unit, amount
-        if policy is OveragePolicy.BILL or not demand.prices:
-            _tell(draft, "unpriced_usage", over)
-    else:
-        rest = _in(demand, account.currency)
-        unit, amount = price.unit, rest.amount
-        draft.overage.append(
-            replace(
-                over,
-                unit=unit,
-                amount=decimal(amount, price.exponent),
-                rate=price.rate,
-                owed=rest.owed,
-            )
-        )
-        accrual.accrue(draft, meter.meter, meter.product, unit, amount, price.exponent)
-    if amount:
-        account.overage = {**account.overage, unit: account.overage.get(unit, 0) + amount}
-        open_ = OpenOverage(meter.meter, meter.product, draft.time, unit, amount)
-        draft.put(OVERAGE, over.id, open_)
-        if policy is OveragePolicy.CARRY:
-            draft.put(CARRIED, over.id, carried)
-            account.carried += 1
-            draft.freed = True  # credit may be there that the usage was too late or early for
-    return unit, amount
+    if draft.get(CARRIED, id_) is None:
+        draft.edit_account().carried += 1
+    draft.put(CARRIED, id_, carried)
+    draft.freed = True  # credit may be there that the usage was too late or early for
 
 
 def _uncovered(demand: Demand) -> int:
@@ -141,33 +182,49 @@ def repay(draft: Draft) -> None:
 
 
 def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None:
-    meter = draft.catalog.meters[open_.meter]
+    meter = replace(draft.catalog.meters[open_.meter], product=open_.product)
     prices = {price.unit: price for price in carried.prices}
     demand = Demand(draft.time, prices, meter, carried.quantity, carried.properties)
     if carried.rest is not None:
         unit, amount = carried.rest
         demand.rest = Rest(prices[unit], amount)
-    drawn = _draw(draft, demand, Usage(carried.usage, open_.meter, open_.product), id_)
-    if not drawn:
+    usage = Usage(carried.usage, open_.meter, open_.product)
+    slices = _draw(draft, demand, usage, id_)
+    if not slices:
         return
     assert demand.rest is not None
     uncovered = _uncovered(demand)
     left = uncovered if open_.unit not in prices else _in(demand, open_.unit).amount
-    _take_back(draft, id_, open_, open_.amount - left, carried.uncovered - uncovered)
+    price = prices.get(open_.unit)
+    repaid = Repaid(
+        id_,
+        carried.usage,
+        meter.meter,
+        meter.product,
+        meter.exponent,
+        open_.time,
+        open_.unit,
+        None if price is None else price.rate,
+        open_.amount - left,
+        carried.uncovered - uncovered,
+        tuple(slices),
+    )
+    draft.repaid.append(repaid)
+    _take_back(draft, meter, repaid, price)
     if left:
-        draft.put(OVERAGE, id_, replace(open_, amount=left))
         rest = (demand.rest.price.unit, demand.rest.amount)
         draft.put(CARRIED, id_, replace(carried, uncovered=uncovered, rest=rest))
     else:
-        draft.put(OVERAGE, id_, None)
         draft.put(CARRIED, id_, None)
         draft.edit_account().carried -= 1
 
 
-def _draw(draft: Draft, demand: Demand, usage: Usage, overage: str) -> bool:
-    """Draw what is available, in burn order; whether anything was."""
+def _draw(
+    draft: Draft, demand: Demand, usage: Usage, overage: str
+) -> Sequence[tuple[str, int, str | None]]:
+    """Draw what is available, in burn order; of each block how much, and by which rate."""
     exhausted: set[str] = set()
-    drawn = False
+    drawn: list[tuple[str, int, str | None]] = []
     for block_id in burn_order(draft):
         terms, block = draft.terms(block_id), draft.get(BLOCK, block_id)
         assert terms is not None
@@ -191,7 +248,7 @@ def _draw(draft: Draft, demand: Demand, usage: Usage, overage: str) -> bool:
         )
         demand.pay(part)
         revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=False)
-        drawn = True
+        drawn.append((block_id, part, rest.price.rate))
         if draft.edit_block(block_id).spent:
             exhausted.add(block_id)
     if exhausted:
@@ -199,23 +256,22 @@ def _draw(draft: Draft, demand: Demand, usage: Usage, overage: str) -> bool:
     return drawn
 
 
-def _take_back(draft: Draft, id_: str, open_: OpenOverage, amount: int, quantity: int) -> None:
+def _take_back(draft: Draft, meter: MeterDeclared, repaid: Repaid, price: Price | None) -> None:
     """The overage is smaller by this: it goes out, and its accrual is taken back."""
-    account = draft.edit_account()
-    now = {**account.overage, open_.unit: account.overage[open_.unit] - amount}
-    account.overage = {unit: left for unit, left in now.items() if left}
-    meter = draft.catalog.meters[open_.meter]
     over = Overage(
         f"{draft.outcome}.o{len(draft.overage) + 1}",
-        open_.meter,
-        open_.product,
-        decimal(-quantity, meter.exponent),
+        meter.meter,
+        meter.product,
+        decimal(-repaid.quantity, meter.exponent),
         policy=OveragePolicy.CARRY,
-        reverses=id_,
+        reverses=repaid.overage,
+        usage=repaid.usage,
     )
-    exponent = draft.catalog.exponent(open_.unit)
-    if exponent is not None:
-        over = replace(over, unit=open_.unit, amount=decimal(-amount, exponent))
+    amount = -repaid.amount
+    if price is not None:
+        shown = decimal(amount, price.exponent)
+        over = replace(over, unit=price.unit, amount=shown, rate=price.rate)
         if amount:
-            accrual.accrue(draft, open_.meter, open_.product, open_.unit, -amount, exponent)
+            accrual.accrue(draft, meter.meter, meter.product, price.unit, amount, price.exponent)
     draft.overage.append(over)
+    keep_open(draft, repaid.overage, meter.meter, meter.product, repaid.time, repaid.unit, amount)

@@ -10,6 +10,7 @@ from creditfold.core.facts import (
     Chargeback,
     Forfeit,
     GoodwillTreatment,
+    LateOrder,
     OveragePolicy,
     OverdraftCover,
     PolicyKeys,
@@ -46,6 +47,12 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     chargeback: Chargeback = Chargeback.CREDIT_LOSS
     thresholds: tuple[Threshold, ...] = ()
     expiring_before: int = 0
+    late_order: LateOrder = LateOrder.EVENT_TIME
+
+    @property
+    def in_order(self) -> bool:
+        """Whether late usage counts as if it had come in order."""
+        return self.late_order is LateOrder.EVENT_TIME
 
     def changed(self, keys: PolicyKeys) -> Policy:
         """This policy with the keys that are given."""

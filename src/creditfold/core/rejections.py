@@ -39,6 +39,7 @@ class Code(StrEnum):
     # What it is about.
     UNKNOWN_BLOCK = "unknown_block"
     UNKNOWN_PROGRAM = "unknown_program"
+    UNKNOWN_USAGE = "unknown_usage"
     # Amounts.
     QUANTITY_NOT_POSITIVE = "quantity_not_positive"
     QUANTITY_NOT_EXACT = "quantity_not_exact"

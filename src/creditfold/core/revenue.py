@@ -18,7 +18,7 @@ of price are given back. Its liability is 2030, and what lapses of it reverses 4
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from creditfold.core.chart import Account
@@ -34,8 +34,8 @@ GRANT_SLA = "R-SLA-GRANT"
 EXPIRE_SLA = "R-EXPIRE-SLA"
 EXPIRE = "R-EXPIRE"
 RESET = "R-RESET"
-ROLL = "R-ROLL"
 REOPEN = "R-REOPEN"
+CORRECT = "R-CORRECT"
 
 
 def usage_revenue(block: Block) -> int:
@@ -56,7 +56,7 @@ def carrying(block: Block) -> int:
 
 def unbilled(block: Block) -> int:
     """What account 1150 holds for the block."""
-    return max(0, _posted(block) + block.breakage - block.funded)
+    return max(0, posted_usage(block) + block.breakage - block.funded)
 
 
 def liability(terms: Terms) -> Account:
@@ -77,11 +77,11 @@ def post_draw(
     What `reopened` credit earns first takes its breakage back (R-REOPEN).
     """
     block = draft.edit_block(block_id)
-    if block.worth == 0:
+    if block.worth == 0 or draft.units_only:
         return
     units, posted = block.products.get(product, (0, 0))
     block.products = {**block.products, product: (units + amount, posted)}
-    before, after = _posted(block), usage_revenue(block)
+    before, after = posted_usage(block), usage_revenue(block)
     earned = _earn(block, after - before)
     if not earned:
         return
@@ -120,38 +120,92 @@ def post_draw(
 def post_respread(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
     """The block's value or units changed: usage revenue and breakage follow at once."""
     block = draft.edit_block(block_id)
-    before, after = _posted(block), usage_revenue(block)
+    _lower_breakage(draft, rule, block_id, terms)
+    before = posted_usage(block)
+    earned = _earn(block, usage_revenue(block) - before)
+    _post_usage(draft, {False: (rule, rule), True: (rule, rule)}, block_id, terms, before, earned)
+    post_breakage(draft, rule, block_id, terms)
+
+
+def post_correction(draft: Draft, block_id: str, terms: Terms) -> None:
+    """Usage of the block changed after the fact: what its products earn is dealt anew.
+
+    Less of a product is R-CORRECT, more is a draw; what becomes or was breakage expires or reopens.
+    """
+    block = draft.edit_block(block_id)
+    _lower_breakage(draft, REOPEN, block_id, terms)
+    before = posted_usage(block)
+    undealt = {product: (units, 0) for product, (units, _) in block.products.items()}
+    dealt = dict(split(undealt, usage_revenue(block), block.worth, block.units))
+    earned = [
+        (product, dealt.get(product, 0) - posted)
+        for product, (_, posted) in sorted(block.products.items())
+    ]
+    block.products = {
+        product: (units, dealt.get(product, 0)) for product, (units, _) in block.products.items()
+    }
+    draw = DRAW_SLA if terms.lapses_to else DRAW
+    rules = {False: (CORRECT, CORRECT), True: (draw, DRAW_UNFUNDED)}
+    _post_usage(draft, rules, block_id, terms, before, earned)
+    post_breakage(draft, expiry_rule(terms), block_id, terms)
+
+
+def _lower_breakage(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
+    """Take breakage back before usage is posted, which then finds the liability that it earns."""
+    block = draft.edit_block(block_id)
+    if breakage(block) < block.breakage:
+        post_breakage(draft, rule, block_id, terms)
+
+
+def _post_usage(
+    draft: Draft,
+    rules: Mapping[bool, tuple[str, str]],
+    block_id: str,
+    terms: Terms,
+    before: int,
+    earned: Sequence[tuple[str, int]],
+) -> None:
+    """Post what products earn less, then what they earn more; `before` is all that was posted.
+
+    `rules` are for less (False) and more (True): of what is funded, and of what is not.
+    """
+    block = draft.edit_block(block_id)
+    recognised = before + block.breakage
     proof: dict[str, str | int] = {
         "f": "HE(V*u/Q)-usage0",
         "V": block.worth,
         "Q": decimal(block.units, terms.exponent),
         "u": decimal(block.drawn, terms.exponent),
         "usage0": before,
-        "recognised0": before + block.breakage,
+        "recognised0": recognised,
         "funded": block.funded,
     }
-    earned = _earn(block, after - before)
-    recognised = before + block.breakage
-    # Against the liability goes what is funded, against unbilled receivable the rest.
-    against = abs(min(recognised + after - before, block.funded) - min(recognised, block.funded))
-    sides = [(liability(terms), against), (Account.UNBILLED, abs(after - before) - against)]
     draft.begin_entry()
-    for other, product, minor in _pairs(sides, [(p, abs(minor)) for p, minor in earned]):
-        up = after > before
-        draft.post(
-            rule,
-            other if up else Account.USAGE,
-            Account.USAGE if up else other,
-            minor,
-            terms.currency,
-            _product_proof(block, terms, product, proof),
-            block=block_id,
-            product=product,
-        )
-    _post_breakage(draft, rule, block_id, terms)
+    for up, (funded_rule, unfunded_rule) in rules.items():
+        products = [(p, abs(minor)) for p, minor in earned if minor and (minor > 0) is up]
+        total = sum(minor for _, minor in products)
+        change = total if up else -total
+        # Against the liability goes what is funded, against unbilled receivable the rest.
+        against = abs(min(recognised + change, block.funded) - min(recognised, block.funded))
+        recognised += change
+        sides = [
+            ((funded_rule, liability(terms)), against),
+            ((unfunded_rule, Account.UNBILLED), total - against),
+        ]
+        for (rule, other), product, minor in _pairs(sides, products):
+            draft.post(
+                rule,
+                other if up else Account.USAGE,
+                Account.USAGE if up else other,
+                minor,
+                terms.currency,
+                _product_proof(block, terms, product, proof),
+                block=block_id,
+                product=product,
+            )
 
 
-def _posted(block: Block) -> int:
+def posted_usage(block: Block) -> int:
     """Usage revenue posted so far."""
     return sum(posted for _, posted in block.products.values())
 
@@ -216,7 +270,7 @@ def post_concession(draft: Draft, block_id: str, terms: Terms) -> None:
 
 def post_expiry(draft: Draft, block_id: str, terms: Terms, effective: int) -> None:
     """The whole funded remainder is breakage (method `remote`, ASC 606-10-55-48)."""
-    _post_breakage(draft, expiry_rule(terms), block_id, terms, effective=effective)
+    post_breakage(draft, expiry_rule(terms), block_id, terms, effective=effective)
 
 
 def expiry_rule(terms: Terms) -> str:
@@ -226,7 +280,7 @@ def expiry_rule(terms: Terms) -> str:
     return RESET if terms.recurs else EXPIRE
 
 
-def _post_breakage(
+def post_breakage(
     draft: Draft,
     rule: str,
     block_id: str,
@@ -236,6 +290,8 @@ def _post_breakage(
     invoice: str | None = None,
 ) -> None:
     """Bring the block's breakage to what it should be."""
+    if draft.units_only:
+        return
     block = draft.edit_block(block_id)
     before, after = block.breakage, breakage(block)
     proof: dict[str, str | int] = {
@@ -274,7 +330,7 @@ def post_funding(
 ) -> None:
     """`amount` more of the block is unconditional or paid: unbilled first, then the liability."""
     block = draft.edit_block(block_id)
-    recognised = _posted(block) + block.breakage
+    recognised = posted_usage(block) + block.breakage
     before = block.funded
     block.funded += amount
     proof: dict[str, str | int] = {
@@ -295,7 +351,7 @@ def post_unfunding(
 ) -> None:
     """`amount` of the block is no longer billed or paid: the liability first, then unbilled."""
     block = draft.edit_block(block_id)
-    recognised = _posted(block) + block.breakage
+    recognised = posted_usage(block) + block.breakage
     before = block.funded
     block.funded -= amount
     assert block.funded >= 0, f"block {block_id} would be funded by {block.funded}"
@@ -310,61 +366,3 @@ def post_unfunding(
         draft.post(
             rule, account, credit, part, block.currency, proof, block=block_id, invoice=invoice
         )
-
-
-def post_roll(
-    draft: Draft, source: str, block_id: str, amount: int, invoice: str | None = None
-) -> None:
-    """What is funded of units that rolled over goes with them: unbilled first, then the liability.
-
-    Blocks are never merged, so the new one has the source's price and none of its history.
-    """
-    terms, left, block = draft.terms(source), draft.edit_block(source), draft.edit_block(block_id)
-    assert terms is not None
-    recognised, before = _posted(block) + block.breakage, block.funded
-    proof: dict[str, str | int] = {
-        "f": "rolled1-rolled0",
-        "rolled0": before,
-        "rolled1": before + amount,
-        "V": block.value,
-        "recognised": recognised,
-    }
-    left.funded -= amount
-    block.funded += amount
-    unbilled = min(amount, max(0, recognised - before))
-    draft.begin_entry()
-    for account, part in ((Account.UNBILLED, unbilled), (liability(terms), amount - unbilled)):
-        draft.post(
-            ROLL,
-            liability(terms),
-            account,
-            part,
-            block.currency,
-            proof,
-            block=source,
-            credit_block=block_id,
-            invoice=invoice,
-        )
-
-
-def _open(draft: Draft, block_id: str) -> int:
-    """What of a block's value is not funded, and of the blocks that it rolled into."""
-    block = draft.edit_block(block_id)
-    rest = 0 if block.rolled_into is None else _open(draft, block.rolled_into)
-    return max(0, block.worth - block.funded) + rest
-
-
-def post_late_funding(draft: Draft, block_id: str, invoice: str) -> None:
-    """What has just funded a block of which nothing remains is breakage at once.
-
-    What funds units that have rolled over goes after them.
-    """
-    terms, block = draft.terms(block_id), draft.edit_block(block_id)
-    if terms is not None:
-        if block.rolled_into is not None:
-            above = max(0, block.funded - block.worth)
-            part = min(above, _open(draft, block.rolled_into))
-            if part:
-                post_roll(draft, block_id, block.rolled_into, part, invoice)
-                post_late_funding(draft, block.rolled_into, invoice)
-        _post_breakage(draft, EXPIRE, block_id, terms, invoice=invoice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from msgspec.structs import replace
 
 from creditfold.core import revenue
@@ -13,6 +15,7 @@ from creditfold.core.entries import Place
 from creditfold.core.exact import Exact, half_even
 from creditfold.core.facts import Rollover
 from creditfold.core.release import release
+from creditfold.core.rolled_funding import ROLL, post_roll
 from creditfold.core.state import (
     BLOCK,
     PROFILE,
@@ -65,29 +68,44 @@ def roll(draft: Draft, block_id: str) -> None:
     draft.edit_block(rolled_into).value = value
     issue(draft, rolled_into, made)
     block.rolled_into = rolled_into
-    revenue.post_roll(
-        draft, block_id, rolled_into, min(funded, earned + value) - min(funded, earned)
-    )
-    revenue.post_respread(draft, revenue.ROLL, block_id, terms)
+    post_roll(draft, block_id, rolled_into, min(funded, earned + value) - min(funded, earned))
+    revenue.post_respread(draft, ROLL, block_id, terms)
     if cap is not None and terms.enrolment is not None:
         _trim(draft, terms.enrolment, cap)
 
 
 def reset(draft: Draft, enrolment: str) -> None:
     """End the blocks that a program granted to a subject; what rolled over before stays."""
+    draft.resets = (*draft.resets, enrolment)
+    for block_id, terms in _granted(draft, enrolment):
+        roll(draft, block_id)
+        _end(draft, block_id, terms)
+
+
+def end_again(draft: Draft, enrolment: str, but: Collection[str]) -> None:
+    """End what is there now of what a reset ended, but for the blocks that came with it."""
+    for block_id, terms in _granted(draft, enrolment):
+        if block_id not in but:
+            _end(draft, block_id, terms)
+
+
+def _granted(draft: Draft, enrolment: str) -> Iterator[tuple[str, Terms]]:
+    """The blocks of a program in which something is left, and that did not roll over into it."""
     wallet: Wallet | None = draft.get(WALLET)
     for block_id in () if wallet is None else wallet.blocks:
         terms = _terms(draft, block_id)
         block: Block = draft.get(BLOCK, block_id)
-        if terms.enrolment != enrolment or terms.rolled_from is not None or not block.available:
-            continue
-        roll(draft, block_id)
-        for phase in (Phase.ROLLOVER, Phase.EXPIRING):
-            draft.unschedule(phase, block_id)
-        # It ends here: usage from now on must not reopen it.
-        draft.put(TERMS, block_id, replace(terms, expires_at=draft.time))
-        if draft.edit_block(block_id).remaining:
-            expire(draft, block_id)
+        if terms.enrolment == enrolment and terms.rolled_from is None and block.available:
+            yield block_id, terms
+
+
+def _end(draft: Draft, block_id: str, terms: Terms) -> None:
+    for phase in (Phase.ROLLOVER, Phase.EXPIRING):
+        draft.unschedule(phase, block_id)
+    # It ends here: usage from now on must not reopen it.
+    draft.put(TERMS, block_id, replace(terms, expires_at=draft.time))
+    if draft.edit_block(block_id).remaining:
+        expire(draft, block_id)
 
 
 def _trim(draft: Draft, enrolment: str, cap: int) -> None:

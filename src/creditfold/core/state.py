@@ -26,6 +26,8 @@ class Account(Struct):
     `full` is what was usable when credit last became available from a grant.
     `next_due` is the earliest instant in the agenda. `looked` is how many publications of programs
     the agenda has taken in.
+    `front` and `boundary` are the last places in the journal, of anything and of what changed who
+    pays; up to `pruned_to` it has been dropped.
     """
 
     currency: str
@@ -39,6 +41,9 @@ class Account(Struct):
     on_credit: dict[str, int] = {}
     carried: int = 0
     full: dict[str, int] = {}
+    front: str = ""
+    boundary: str = ""
+    pruned_to: int = -(2**62)
 
 
 class Profile(Struct, frozen=True):
@@ -200,11 +205,14 @@ class Seen(Struct, frozen=True):
     """A fact that was applied: the content under its identity, and until when it is kept.
 
     `until` is the last recorded time at which the fact can come again (None: always); beyond it
-    the record means nothing and may be dropped at any time.
+    the record means nothing and may be dropped at any time. `time` and `behind` say where usage
+    stands in the journal.
     """
 
     content: bytes
     until: int | None = None
+    time: int = 0
+    behind: int = 0
 
 
 class BilledLine(Struct, frozen=True):
@@ -347,8 +355,8 @@ class State(Protocol):
     def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
         """The record under the key, or None."""
 
-    def scan(self, customer: str, kind: str, /) -> Iterable[tuple[str, Any]]:
-        """All records of one kind of a customer as (id, record), by id."""
+    def scan(self, customer: str, kind: str, start: str = "", /) -> Iterable[tuple[str, Any]]:
+        """The records of one kind of a customer as (id, record), by id, from an id on."""
 
 
 ACCOUNT = "account"
@@ -367,3 +375,9 @@ ACCRUAL = "accrual"
 OVERAGE = "overage"
 CARRIED = "carried"
 CHAIN = "chain"
+JOURNAL = "journal"
+
+
+def seen_key(source: str, id_: str) -> str:
+    """A fact's identity as the id of a record."""
+    return f"{source}\0{id_}"

@@ -36,10 +36,10 @@ class LocalStore(StoredState):
         except UNREADABLE as error:
             raise self._database.damaged(f"the state of {key}: {error}") from error
 
-    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
-        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
+    def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
+        """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
         try:
-            return super().scan(customer, kind)
+            yield from super().scan(customer, kind, start)
         except UNREADABLE as error:
             raise self._database.damaged(f"the {kind} of {customer!r}: {error}") from error
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from creditfold.core import catalog, facts, program_state, state
+from creditfold.core import catalog, facts, journal, program_state, state
 from creditfold.core.state import Key
 from creditfold.partition.rounds import ROUND, Round
 
@@ -31,6 +31,7 @@ _TYPES: Final[dict[str, Any]] = {
     program_state.ATTACHMENT: program_state.Attachment,
     program_state.SUBSCRIPTION: program_state.Subscription,
     ROUND: Round,
+    state.JOURNAL: journal.Item,
     catalog.UNIT: facts.UnitDeclared,
     catalog.METER: facts.MeterDeclared,
     catalog.CARD: catalog.CardVersions,

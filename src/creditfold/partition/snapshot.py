@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from creditfold.contract.outputs import BlockBalance, OpenHold, Snapshot
 from creditfold.core import revenue
@@ -13,6 +12,7 @@ from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
 from creditfold.core.fold import fold_due
 from creditfold.core.holds import spendable
+from creditfold.core.overlay import Overlay
 from creditfold.core.programs import look
 from creditfold.core.state import (
     ACCOUNT,
@@ -23,7 +23,6 @@ from creditfold.core.state import (
     Account,
     Block,
     Hold,
-    Key,
     Profile,
     State,
     Terms,
@@ -87,7 +86,7 @@ def _hold(
 
 def balance_at(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot | None:
     """The balances once what is due by `at` has been folded; the state itself stays as it is."""
-    ahead = _Ahead(state)
+    ahead = Overlay(state, {})
     while True:
         while changes := look(ahead, catalog, customer, at):
             ahead.changes |= changes
@@ -96,24 +95,6 @@ def balance_at(state: State, catalog: Catalog, customer: str, at: int) -> Snapsh
             break
         ahead.changes |= step.changes
     return snapshot(ahead, catalog, customer, at)
-
-
-class _Ahead:
-    """A state with changes on top that nobody will write."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self.changes: dict[Key, Any] = {}
-
-    def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
-        """The record under the key, or None."""
-        return self.changes[key] if key in self.changes else self._state.get(key)
-
-    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
-        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
-        found = dict(self._state.scan(customer, kind))
-        found |= {key[2]: made for key, made in self.changes.items() if key[:2] == (customer, kind)}
-        return iter(sorted((id_, record) for id_, record in found.items() if record is not None))
 
 
 def _blocks(state: State, customer: str) -> Iterator[BlockBalance]:

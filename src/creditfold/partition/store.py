@@ -62,10 +62,10 @@ class MemoryStore:
         records = self._records.get((customer, kind))
         return None if records is None else records.get(id_)
 
-    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
-        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
+    def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
+        """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
         records = self._records.get((customer, kind), {})
-        return iter(sorted(records.items()))
+        return iter(sorted(item for item in records.items() if item[0] >= start))
 
     def apply(self, changes: Mapping[Key, Any], /) -> None:
         """Set records; None deletes."""

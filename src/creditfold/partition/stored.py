@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from creditfold.core.state import ACCOUNT, Account, Key
@@ -52,16 +53,23 @@ class StoredState:
         self._cache[key] = record
         return record
 
-    def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
-        """All records of one kind of a customer, by the UTF-8 bytes of their ids."""
-        found = {
-            decode_key(key)[2]: decode_record(kind, data)
-            for key, data in self._reader.scan(encode_key((customer, kind, "")))
-        }
-        for key, record in self._pending.items():
-            if key[:2] == (customer, kind):
-                found[key[2]] = record
-        return iter(sorted((id_, record) for id_, record in found.items() if record is not None))
+    def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
+        """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
+        pending = sorted(
+            (id_, record)
+            for (customer_, kind_, id_), record in self._pending.items()
+            if kind_ == kind and customer_ == customer and id_ >= start
+        )
+        changed = {id_ for id_, _ in pending}
+        prefix = encode_key((customer, kind, ""))
+        stored = (
+            (id_, decode_record(kind, data))
+            for key, data in self._reader.scan(prefix, start.encode())
+            if (id_ := decode_key(key)[2]) not in changed
+        )
+        for id_, record in heapq.merge(stored, pending, key=itemgetter(0)):
+            if record is not None:
+                yield id_, record
 
     def apply(self, changes: Mapping[Key, Any], /) -> None:
         """Set records; None deletes."""

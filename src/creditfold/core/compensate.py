@@ -1,0 +1,315 @@
+"""The difference between what was done and what would have been, as entries of a late fact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from creditfold.core import revenue
+from creditfold.core.accrual import accrue
+from creditfold.core.draft import Draft, Usage
+from creditfold.core.entries import Overage, Place
+from creditfold.core.exact import decimal
+from creditfold.core.facts import OveragePolicy
+from creditfold.core.journal import FellDue, Item, Use
+from creditfold.core.overage import keep_open
+from creditfold.core.past import REDONE, Past
+from creditfold.core.state import (
+    ACCOUNT,
+    AGENDA,
+    BLOCK,
+    CARRIED,
+    HOLD,
+    TERMS,
+    WALLET,
+    Account,
+    Agenda,
+    Block,
+    Hold,
+    Phase,
+)
+
+_FOLLOWS_BLOCK: Final = frozenset({Phase.ROLLOVER, Phase.EXPIRING})
+
+_REST: Final = (Place.ISSUED, Place.HELD, Place.EXPIRED)
+"""Places that no usage moves units into or out of by itself."""
+
+
+class Slice(Struct, frozen=True):
+    """What of a block paid for a usage; `repays` names the carried overage that it paid off."""
+
+    block: str
+    outcome: str
+    usage: str
+    meter: str
+    product: str
+    rate: str | None
+    repays: str | None = None
+
+
+class Uncovered(Struct, frozen=True, order=True):
+    """Where what of a usage is uncovered is entered: under its id, in a unit, by a policy."""
+
+    time: int
+    overage: str
+    unit: str
+    policy: OveragePolicy
+    usage: str
+    meter: str
+    product: str
+    exponent: int
+    rate: str | None
+
+
+def compensate(
+    draft: Draft, past: Past, before: Mapping[str, Item], after: Mapping[str, Item]
+) -> None:
+    """Enter the difference between what was done and what would have been."""
+    was: dict[str, Block | None] = {
+        id_: draft.get(BLOCK, id_) for _, kind, id_ in past.changes if kind == BLOCK
+    }
+    backs, draws = changed_slices(draft, before, after)
+    units: dict[str, Counter[str]] = {}
+    for slice_, amount in backs:
+        take_back(draft, slice_, amount)
+        units.setdefault(slice_.block, Counter())[slice_.product] -= amount
+    rest = list(_rest(draft, past, was))
+    for block_id, at, amount in rest:
+        if amount < 0:
+            draft.move(block_id, draft.granted(block_id), at, Place.AVAILABLE, -amount)
+    for slice_, amount in draws:
+        units.setdefault(slice_.block, Counter())[slice_.product] += amount
+        draft.move(
+            slice_.block,
+            draft.granted(slice_.block),
+            Place.AVAILABLE,
+            Place.DRAWN,
+            amount,
+            usage=Usage(slice_.usage, slice_.meter, slice_.product),
+            rate=slice_.rate,
+            repays=slice_.repays,
+        )
+    for block_id, at, amount in rest:
+        if amount > 0:
+            draft.move(block_id, draft.granted(block_id), Place.AVAILABLE, at, amount)
+    for block_id in sorted(was):
+        respread(draft, block_id, units.get(block_id, {}))
+    uncover(draft, before, after)
+    _take_over(draft, past)
+    _holds(draft, past)
+    _agenda(draft, past)
+    for block_id in was:
+        wanted: Block = past.get((draft.customer, BLOCK, block_id))
+        found = draft.edit_block(block_id)
+        for at in Place:
+            if at is not Place.ORIGIN:
+                assert getattr(found, at) == getattr(wanted, at), f"{block_id} {at}"
+
+
+def take_back(draft: Draft, slice_: Slice, amount: int) -> None:
+    """Return what a usage has drawn of a block."""
+    draft.move(
+        slice_.block,
+        draft.granted(slice_.block),
+        Place.DRAWN,
+        Place.AVAILABLE,
+        amount,
+        usage=Usage(slice_.usage, slice_.meter, slice_.product),
+        rate=slice_.rate,
+        repays=slice_.repays,
+        reverses=slice_.outcome,
+    )
+
+
+def respread(draft: Draft, block_id: str, units: Mapping[str, int]) -> None:
+    """Let the block's revenue follow what its products now have drawn."""
+    block = draft.edit_block(block_id)
+    if block.worth == 0:
+        return
+    products = dict(block.products)
+    for product, more in units.items():
+        drawn, posted = products.get(product, (0, 0))
+        products[product] = (drawn + more, posted)
+    block.products = products
+    revenue.post_correction(draft, block_id, draft.granted(block_id))
+
+
+def changed_slices(
+    draft: Draft, before: Mapping[str, Item], after: Mapping[str, Item]
+) -> tuple[list[tuple[Slice, int]], list[tuple[Slice, int]]]:
+    """What usage gives back, the last burned first, and what it draws instead, in order."""
+    had, has = _burned(draft, before), _burned(draft, after)
+    backs = [(s, had[s] - has.get(s, 0)) for s in reversed(had) if had[s] > has.get(s, 0)]
+    draws = [(s, has[s] - had.get(s, 0)) for s in has if has[s] > had.get(s, 0)]
+    return backs, draws
+
+
+def _burned(draft: Draft, items: Mapping[str, Item]) -> dict[Slice, int]:
+    """What paid for each usage, in the order in which it was burned."""
+    found: dict[Slice, int] = {}
+
+    def add(slice_: Slice, amount: int) -> None:
+        found[slice_] = found.get(slice_, 0) + amount
+
+    for _, item in sorted(items.items()):
+        if isinstance(item, Use):
+            rates = {price.unit: price.rate for price in item.prices}
+            outcome = item.outcome(draft.customer)
+            for block_id, amount in item.slices:
+                rate = rates[draft.granted(block_id).unit]
+                add(Slice(block_id, outcome, item.id, item.meter, item.product, rate), amount)
+        elif isinstance(item, FellDue):
+            for paid in item.repaid:
+                outcome = paid.overage.rpartition(".")[0]
+                for block_id, amount, rate in paid.slices:
+                    add(
+                        Slice(
+                            block_id,
+                            outcome,
+                            paid.usage,
+                            paid.meter,
+                            paid.product,
+                            rate,
+                            paid.overage,
+                        ),
+                        amount,
+                    )
+    return found
+
+
+def _rest(
+    draft: Draft, past: Past, was: Mapping[str, Block | None]
+) -> Iterator[tuple[str, Place, int]]:
+    """How much more stands in the places that usage does not reach, block by block."""
+    for block_id in sorted(was):
+        wanted: Block = past.get((draft.customer, BLOCK, block_id))
+        found = was[block_id] or Block()
+        for at in _REST:
+            more = getattr(wanted, at) - getattr(found, at)
+            if more:
+                yield block_id, at, more
+
+
+def uncover(draft: Draft, before: Mapping[str, Item], after: Mapping[str, Item]) -> None:
+    """Enter what more or less of usage is uncovered, and accrue it."""
+    changed = _uncovered(draft, after)
+    for key, (amount, quantity) in _uncovered(draft, before).items():
+        more, count = changed.get(key, (0, 0))
+        changed[key] = more - amount, count - quantity
+    for key, (amount, quantity) in sorted(changed.items()):
+        if not amount and not quantity:
+            continue
+        exponent = draft.catalog.exponent(key.unit)
+        draft.overage.append(
+            Overage(
+                f"{draft.outcome}.o{len(draft.overage) + 1}",
+                key.meter,
+                key.product,
+                decimal(quantity, key.exponent),
+                unit=None if exponent is None else key.unit,
+                amount=None if exponent is None else decimal(amount, exponent),
+                rate=key.rate,
+                policy=None if key.policy is OveragePolicy.BILL else key.policy,
+                usage=None if key.overage == f"{draft.outcome}.o1" else key.usage,
+            )
+        )
+        if exponent is not None and amount:
+            accrue(
+                draft,
+                key.meter,
+                key.product,
+                key.unit,
+                amount,
+                exponent,
+                less=revenue.CORRECT,
+            )
+        if key.policy.owed:
+            keep_open(draft, key.overage, key.meter, key.product, key.time, key.unit, amount)
+
+
+def _uncovered(draft: Draft, items: Mapping[str, Item]) -> dict[Uncovered, tuple[int, int]]:
+    found: dict[Uncovered, tuple[int, int]] = {}
+
+    def add(key: Uncovered, amount: int, quantity: int) -> None:
+        more, count = found.get(key, (0, 0))
+        found[key] = more + amount, count + quantity
+
+    for item in items.values():
+        if isinstance(item, Use) and item.unpaid is not None:
+            unpaid = item.unpaid
+            rates = {price.unit: price.rate for price in item.prices}
+            key = Uncovered(
+                item.time,
+                item.overage(draft.customer),
+                unpaid.unit,
+                unpaid.policy,
+                item.id,
+                item.meter,
+                item.product,
+                item.exponent,
+                rates.get(unpaid.unit),
+            )
+            add(key, unpaid.amount, unpaid.quantity)
+        elif isinstance(item, FellDue):
+            for paid in item.repaid:
+                key = Uncovered(
+                    paid.time,
+                    paid.overage,
+                    paid.unit,
+                    OveragePolicy.CARRY,
+                    paid.usage,
+                    paid.meter,
+                    paid.product,
+                    paid.exponent,
+                    paid.rate,
+                )
+                add(key, -paid.amount, -paid.quantity)
+    return found
+
+
+def _holds(draft: Draft, past: Past) -> None:
+    """What holds have set aside is as the past has it."""
+    account = draft.edit_account()
+    kept = Counter(account.on_credit)
+    for _, kind, id_ in past.changes:
+        if kind != HOLD:
+            continue
+        before: Hold | None = draft.get(HOLD, id_)
+        after: Hold | None = past.get((draft.customer, HOLD, id_))
+        for hold, sign in ((before, -1), (after, 1)):
+            if hold is not None and hold.credit:
+                kept[hold.unit] += sign * hold.credit
+        draft.put(HOLD, id_, after)
+    account.on_credit = {unit: amount for unit, amount in kept.items() if amount}
+
+
+def _take_over(draft: Draft, past: Past) -> None:
+    """Who pays, until when, and what is carried, is as the past has it."""
+    for key, record in past.changes.items():
+        if key[1] in (WALLET, TERMS, CARRIED):
+            draft.put(key[1], key[2], record)
+    then: Account = past.get((draft.customer, ACCOUNT, ""))
+    draft.edit_account().carried = then.carried
+    draft.freed = False  # it has been offered all credit there is
+
+
+def _agenda(draft: Draft, past: Past) -> None:
+    """What moves units falls due as the past has it, the rest as it was.
+
+    What follows a block is as the past has it from now on: what was done or told stands.
+    """
+    now: Agenda = draft.get(AGENDA) or Agenda()
+    then: Agenda = past.get((draft.customer, AGENDA, "")) or Agenda()
+
+    def of_past(item: tuple[int, Phase, str]) -> bool:
+        return item[1] in REDONE or (item[1] in _FOLLOWS_BLOCK and item[0] > draft.present)
+
+    draft.replace_agenda(
+        (
+            *(item for item in now.items if not of_past(item)),
+            *(item for item in then.items if of_past(item)),
+        )
+    )

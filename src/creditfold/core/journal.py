@@ -1,0 +1,267 @@
+"""The journal: what moved a customer's units within the late window, by its place in time.
+
+A place sorts by instant; at one instant what falls due comes first, by its phase, then commands,
+then usage by source and id. A command that is older than usage folded before it stands behind that
+usage: it acts where it was recorded. Usage of that instant that comes later stands behind it.
+
+An item after which another block would pay, or pay otherwise, is a boundary, and keeps the
+images of the records that it changed. Between two boundaries usage only takes from blocks that
+have enough, in an order that does not matter, so it needs no image to be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from creditfold.core.draft import Draft, Move
+from creditfold.core.entries import Place, identity
+from creditfold.core.exact import half_even
+from creditfold.core.facts import HoldPlaced, OveragePolicy
+from creditfold.core.predicate import Value
+from creditfold.core.state import (
+    AGENDA,
+    BLOCK,
+    CARRIED,
+    HOLD,
+    JOURNAL,
+    OVERAGE,
+    PROFILE,
+    SEEN,
+    TERMS,
+    WALLET,
+    Agenda,
+    Block,
+    Carried,
+    Hold,
+    OpenOverage,
+    Phase,
+    Price,
+    Profile,
+    Terms,
+    Wallet,
+    seen_key,
+)
+from creditfold.core.times import rfc3339
+from creditfold.core.uncovered import Repaid, Unpaid
+
+_BEFORE_1970: Final = 1 << 62
+"""Keeps the instants of a key positive."""
+
+_COMMAND, _USAGE, _AFTER_USAGE = "c", "u", "v"
+"""Behind the phases, which are digits."""
+
+PRUNED_MAX = 256
+"""Items that one usage may drop: an outcome's changes have to fit into a batch."""
+
+
+class Image(Struct, frozen=True, array_like=True):
+    """A record as it was before an item changed it; None: there was none."""
+
+    kind: str
+    id: str
+    record: bytes | None
+
+
+class Use(Struct, frozen=True, tag="use"):
+    """Usage with its prices as they were when it came, and what it has drawn in order.
+
+    `recorded` is the quantity that the prices are for, `quantity` what corrections made of it;
+    `behind` is the command of the same instant behind which it stands.
+    """
+
+    source: str
+    id: str
+    time: int
+    recorded_at: int
+    meter: str
+    product: str
+    exponent: int
+    recorded: int
+    quantity: int
+    properties: dict[str, Value]
+    prices: tuple[Price, ...]
+    behind: int = 0
+    hold: str | None = None
+    final: bool = False
+    slices: tuple[tuple[str, int], ...] = ()
+    unpaid: Unpaid | None = None
+    images: tuple[Image, ...] = ()
+
+    @property
+    def costs(self) -> dict[str, Price]:
+        """By unit; of another quantity than was recorded the proportion, half even."""
+        if self.quantity == self.recorded:
+            return {price.unit: price for price in self.prices}
+        return {
+            price.unit: replace(
+                price, amount=half_even(price.amount * self.quantity, self.recorded)
+            )
+            for price in self.prices
+        }
+
+    @property
+    def carried(self) -> bool:
+        """Whether credit that came later may have repaid what no block covered."""
+        return self.unpaid is not None and self.unpaid.policy is OveragePolicy.CARRY
+
+    @property
+    def place(self) -> str:
+        """Its key in the journal."""
+        return usage_place(self.time, self.behind, self.source, self.id)
+
+    def outcome(self, customer: str) -> str:
+        """The id of the outcome that the usage first had."""
+        return identity(customer, self.source, self.id, rfc3339(self.time))
+
+    def overage(self, customer: str) -> str:
+        """The id under which what no block covers of it is open."""
+        return f"{self.outcome(customer)}.o1"
+
+
+class Command(Struct, frozen=True, tag="command"):
+    """A command, or a program's due date, that changed who pays, as it is done in its place again.
+
+    What it moved stands as it was answered, and so do the terms of blocks, the profile and what
+    was billed that it left behind. A hold takes what it now can, and of what an enrolment had
+    granted before a date that `resets` it all that is left expires.
+    """
+
+    time: int
+    recorded_at: int
+    images: tuple[Image, ...]
+    moves: tuple[Move, ...] = ()
+    terms: tuple[tuple[str, Terms], ...] = ()
+    resets: tuple[str, ...] = ()
+    placed: HoldPlaced | None = None
+    released: str | None = None
+    profile: Profile | None = None
+    billed: tuple[str, ...] = ()
+
+
+class FellDue(Struct, frozen=True, tag="due"):
+    """Something fell due; its place says what and when."""
+
+    images: tuple[Image, ...]
+    repaid: tuple[Repaid, ...] = ()
+
+
+Item: TypeAlias = Use | Command | FellDue
+
+IMAGED: Final[dict[str, type[Struct]]] = {
+    BLOCK: Block,
+    TERMS: Terms,
+    WALLET: Wallet,
+    AGENDA: Agenda,
+    OVERAGE: OpenOverage,
+    CARRIED: Carried,
+    HOLD: Hold,
+    PROFILE: Profile,
+}
+"""What decides who pays, and is folded anew; money and identities are not."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in IMAGED.items()}
+
+
+def restored(image: Image) -> Struct | None:
+    """The record of an image."""
+    return None if image.record is None else _decoders[image.kind].decode(image.record)
+
+
+def images(draft: Draft) -> tuple[Image, ...]:
+    """The records of the draft's changes that are folded anew, as they were before it."""
+    found = []
+    for _, kind, id_ in draft.changes:
+        if kind in IMAGED:
+            before = draft.before(kind, id_)
+            data = None if before is None else _encoder.encode(before)
+            found.append(Image(kind, id_, data))
+    return tuple(found)
+
+
+def bounds(draft: Draft, use: Use) -> bool:
+    """Whether another block pays after this use, or it cannot be undone by its slices alone."""
+    return (
+        draft.exhausted
+        or use.hold is not None
+        or use.carried
+        or any(move.to is Place.AVAILABLE for move in draft.moves)
+    )
+
+
+def usage_place(time: int, behind: int, source: str, id_: str) -> str:
+    """Where usage of this time stands, behind the command of this sequence where there is one."""
+    command = f"{_AFTER_USAGE}{behind:016x}" if behind else ""
+    return f"{time + _BEFORE_1970:016x}{command}{_USAGE}{source}\0{id_}"
+
+
+def behind_command(draft: Draft, time: int) -> int:
+    """The sequence of the last command that stands behind usage of this very instant, or 0."""
+    instant = f"{time + _BEFORE_1970:016x}"
+    last = 0
+    if draft.edit_account().front >= instant + _AFTER_USAGE:
+        for place, item in draft.scan(JOURNAL, instant + _AFTER_USAGE):
+            if not place.startswith(instant + _AFTER_USAGE):
+                break
+            if isinstance(item, Command):
+                last = int(place[17:], 16)
+    return last
+
+
+def due_place(instant: int, phase: Phase, subject: str) -> str:
+    """Where something that falls due stands."""
+    return f"{instant + _BEFORE_1970:016x}{phase:02d}{subject}"
+
+
+def repayment_place(instant: int, last: str) -> str:
+    """Where a repayment stands: right behind what came before it, whatever fell due then."""
+    place = due_place(instant, Phase.REPAYMENT, "")
+    return place if place > last else f"{last}\0"
+
+
+def command_place(time: int, seq: int, front: str) -> str:
+    """Where a command stands: at its time, or behind the usage that was folded before it."""
+    place = f"{time + _BEFORE_1970:016x}{_COMMAND}{seq:016x}"
+    return place if place > front else f"{front[:16]}{_AFTER_USAGE}{seq:016x}"
+
+
+def instant_of(place: str) -> int:
+    """The instant of a place."""
+    return int(place[:16], 16) - _BEFORE_1970
+
+
+def enter(draft: Draft, place: str, item: Item) -> None:
+    """Write an item down, and how far the customer's journal reaches by it."""
+    draft.put(JOURNAL, place, item)
+    account = draft.edit_account()
+    account.front = max(account.front, place)
+    if item.images:
+        account.boundary = max(account.boundary, place)
+
+
+def behind(draft: Draft, place: str) -> Iterator[tuple[str, Item]]:
+    """The items at a place and behind it."""
+    yield from draft.scan(JOURNAL, place)
+
+
+def prune(draft: Draft) -> None:
+    """Drop what no usage or correction that the log can still take would need, oldest first."""
+    account = draft.edit_account()
+    oldest = draft.now - draft.catalog.late_window_max
+    if oldest < account.pruned_to:
+        return
+    for dropped, (place, item) in enumerate(draft.scan(JOURNAL)):
+        if instant_of(place) >= oldest:
+            break
+        if dropped == PRUNED_MAX:
+            return
+        draft.put(JOURNAL, place, None)
+        if isinstance(item, Use):
+            draft.put(SEEN, seen_key(item.source, item.id), None)
+    # The next round is worth its scan when a good part of the window has gone by.
+    account.pruned_to = oldest + draft.catalog.late_window_max // 4

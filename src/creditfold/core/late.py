@@ -1,0 +1,176 @@
+"""Usage out of order nets to what it would have in order.
+
+Usage that comes behind the front of its customer's journal is drawn at once where that cannot
+matter: no boundary stands behind its place, and it empties no block itself. Otherwise everything
+behind its place is undone on a copy of the customer's units, and folded again with it in its
+place by the same functions. What then differs from what has been done goes out as compensating
+entries of the late fact; the entries that were made stay.
+
+A command acts again where it stood. What falls due is found anew, since a block that was
+empty may now have something left to expire.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from creditfold.core import blocks, journal
+from creditfold.core.bodies import CustomerBody
+from creditfold.core.burn import burn, burn_more, unwound
+from creditfold.core.compensate import changed_slices, compensate, respread, take_back, uncover
+from creditfold.core.draft import Draft
+from creditfold.core.due import fall_due
+from creditfold.core.entries import Place
+from creditfold.core.facts import (
+    HoldPlaced,
+    HoldReleased,
+    HoldSettled,
+    UsageCorrected,
+    UsageRecorded,
+    UsageRetracted,
+)
+from creditfold.core.journal import Command, FellDue, Item, Use
+from creditfold.core.past import REDONE, Past, Short
+from creditfold.core.state import CARRIED, JOURNAL, PROFILE, TERMS, Phase, Profile
+
+
+def take(draft: Draft, use: Use) -> None:
+    """Draw usage that the journal does not hold yet."""
+    account = draft.edit_account()
+    if use.place > account.boundary or not draft.policy.in_order:
+        drawn = burn(draft, use)
+        bounds = journal.bounds(draft, drawn)
+        if use.place > account.front or not bounds or not draft.policy.in_order:
+            images = journal.images(draft) if bounds else ()
+            journal.enter(draft, use.place, replace(drawn, images=images))
+            return
+        draft.restart()
+    refold(draft, use.place, use)
+
+
+def due(draft: Draft, phase: Phase, subject: str) -> None:
+    """Do what falls due; usage of a later time may have been folded before it."""
+    account = draft.edit_account()
+    front = account.front
+    place = journal.due_place(draft.time, phase, subject)
+    if phase is Phase.REPAYMENT and front and journal.instant_of(front) <= draft.time:
+        place = journal.repayment_place(draft.time, front)
+    if phase in REDONE and place < front and draft.policy.in_order:
+        refold(draft, place)
+        return
+    fall_due(draft, phase, subject)
+    if not draft.moves:
+        return
+    if phase in REDONE:
+        journal.enter(draft, place, FellDue(journal.images(draft), tuple(draft.repaid)))
+        return
+    if place < front:
+        place = journal.command_place(draft.time, account.seq, front)
+    _write(draft, place, _answered(draft))
+
+
+def command(draft: Draft, body: CustomerBody) -> None:
+    """Write down a command that changed who pays, where it stands."""
+    if isinstance(body, UsageRecorded | UsageCorrected | UsageRetracted):
+        return
+    if isinstance(body, HoldSettled):
+        if body.quantity.coefficient:
+            return  # it is usage
+        body = HoldReleased(body.hold)
+    item = _answered(draft)
+    if isinstance(body, HoldPlaced):
+        item = replace(item, moves=(), placed=body)
+    if isinstance(body, HoldReleased):
+        item = replace(item, moves=(), released=body.hold)
+    account = draft.edit_account()
+    _write(draft, journal.command_place(draft.time, account.seq, account.front), item)
+
+
+def _answered(draft: Draft) -> Command:
+    """What was done, as it stands."""
+    profile: Profile | None = draft.get(PROFILE)
+    before: Profile | None = draft.before(PROFILE, "")
+    if before is None or profile is None or before.overage == profile.overage:
+        profile = None
+    changed = draft.changes.items()
+    moves = tuple(move for move in draft.moves if not (draft.resets and move.to is Place.EXPIRED))
+    return Command(
+        draft.time,
+        draft.present,
+        journal.images(draft),
+        moves=moves,
+        terms=tuple((id_, terms) for (_, kind, id_), terms in changed if kind == TERMS),
+        resets=draft.resets,
+        profile=profile,
+        billed=tuple(id_ for (_, kind, id_), left in changed if kind == CARRIED and not left),
+    )
+
+
+def _write(draft: Draft, place: str, item: Command) -> None:
+    done = (item.moves, item.terms, item.resets, item.placed, item.released, item.billed)
+    if any(done) or item.profile is not None:
+        journal.enter(draft, place, item)
+
+
+def refold(draft: Draft, place: str, after: Use | None = None) -> None:
+    """Fold everything again from a place on, with `after` in it."""
+    items = dict(journal.behind(draft, place))
+    todo: dict[str, Use | Command] = {
+        place: item for place, item in items.items() if not isinstance(item, FellDue)
+    }
+    if after is not None:
+        todo[place] = after
+    until = journal.command_place(draft.present + 1, 0, "")
+    if after is None:  # what falls due later at this instant does so by itself
+        until = f"{place}\0"
+    past, redone = _again(draft, items, todo, until)
+    compensate(draft, past, items, redone)
+    for at in sorted(items.keys() - redone.keys()):
+        draft.put(JOURNAL, at, None)
+    for at, item in redone.items():
+        if items.get(at) != item:
+            draft.put(JOURNAL, at, item)
+    account = draft.edit_account()
+    account.front = max((account.front, *redone))
+    account.boundary = max((at for at, item in redone.items() if item.images), default=place)
+
+
+def _again(
+    draft: Draft, items: dict[str, Item], todo: dict[str, Use | Command], until: str
+) -> tuple[Past, dict[str, Item]]:
+    """What would have been. Where a command would lack what it took, no usage may have that."""
+    kept: frozenset[str] = frozenset()
+    while True:
+        past = Past(draft, items, kept)
+        redone: dict[str, Item] = {}
+        try:
+            for at, item in sorted(todo.items()):
+                past.fall_due(min(at, until), redone)
+                redone[at] = past.redo(at, item)
+            past.fall_due(until, redone)
+        except Short as short:
+            kept |= {short.place}
+        else:
+            return past, redone
+
+
+def correct(draft: Draft, use: Use, changed: Use) -> None:
+    """Give a use that was folded the quantity of `changed`."""
+    more = changed.quantity > use.quantity
+    again = more or use.place <= draft.edit_account().boundary
+    if draft.policy.in_order and again:
+        refold(draft, use.place, changed)
+        return
+    after = burn_more(draft, use, changed) if more else unwound(draft, changed)
+    if use.carried or after.carried:  # what credit repays is no longer the usage's alone
+        draft.restart()
+        refold(draft, use.place, changed)
+        return
+    before = {use.place: use}
+    backs, _ = changed_slices(draft, before, {use.place: after})
+    for slice_, amount in backs:
+        take_back(draft, slice_, amount)
+        blocks.returned(draft, slice_.block, amount)
+        respread(draft, slice_.block, {use.product: -amount})
+    uncover(draft, before, {use.place: after})
+    draft.put(JOURNAL, use.place, after)

@@ -1,0 +1,216 @@
+"""The past of a customer's units: undone to a place, and folded again from there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from creditfold.core import blocks, holds, journal, overage, rollover
+from creditfold.core.burn import burn
+from creditfold.core.draft import Draft
+from creditfold.core.due import fall_due
+from creditfold.core.entries import Place
+from creditfold.core.journal import Command, FellDue, Item, Use
+from creditfold.core.overlay import Overlay
+from creditfold.core.state import (
+    ACCOUNT,
+    AGENDA,
+    BLOCK,
+    CARRIED,
+    HOLD,
+    OVERAGE,
+    PROFILE,
+    TERMS,
+    Account,
+    Agenda,
+    Block,
+    Phase,
+)
+
+REDONE: Final = frozenset({Phase.HOLD_END, Phase.EXPIRY, Phase.ACTIVATION, Phase.REPAYMENT})
+"""Phases that move units; the others stand as they are."""
+
+_UNUSED: Final = (Place.ISSUED, Place.AVAILABLE)
+"""Where a command takes units from."""
+
+
+class Short(Exception):  # noqa: N818  # no error: the refold starts again with what it learned
+    """A command moved units that would not be there any more."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+class Past(Overlay):
+    """A customer's units as they were at a place, and as they become from there on.
+
+    Of what the commands in `kept` took, no usage gets anything.
+    """
+
+    def __init__(self, draft: Draft, items: Mapping[str, Item], kept: frozenset[str]) -> None:
+        super().__init__(draft.state(), {})
+        self._draft = draft
+        self._last = ""
+        self._kept = kept
+        self._to_keep: Counter[tuple[str, Place]] = Counter()
+        self._has: Counter[tuple[str, Place]] = Counter()
+        for item in reversed(list(items.values())):
+            self._undo(item)
+        account: Account = self.get((draft.customer, ACCOUNT, ""))
+        carried = sum(1 for _ in self.scan(draft.customer, CARRIED)) if self._carries else 0
+        self.changes[draft.customer, ACCOUNT, ""] = replace(account, carried=carried)
+        for place in kept:
+            item = items[place]
+            assert isinstance(item, Command)
+            self._to_keep.update(_taken(item))
+        self._keep()
+
+    @property
+    def _carries(self) -> bool:
+        return any(kind == CARRIED for _, kind, _ in self.changes) or bool(
+            self._draft.edit_account().carried
+        )
+
+    def _undo(self, item: Item) -> None:
+        """Take back what the last item did."""
+        customer = self._draft.customer
+        if isinstance(item, Use):
+            for block_id, amount in item.slices:
+                block: Block = self.get((customer, BLOCK, block_id))
+                self.changes[customer, BLOCK, block_id] = replace(
+                    block, available=block.available + amount, drawn=block.drawn - amount
+                )
+            if item.unpaid is not None:
+                self.changes[customer, OVERAGE, item.overage(customer)] = None
+        for image in item.images:
+            self.changes[customer, image.kind, image.id] = journal.restored(image)
+
+    def _keep(self) -> None:
+        """Set aside what is there of what commands take later."""
+        for (block_id, place), wanted in self._to_keep.items():
+            block: Block | None = self.get((self._draft.customer, BLOCK, block_id))
+            more = min(wanted - self._has[block_id, place], getattr(block, place, 0))
+            if more:
+                self._has[block_id, place] += more
+                draft = self._begin(0, 0, "")
+                self._shift(draft, block_id, place, -more)
+                self.changes.update(draft.changes)
+
+    @staticmethod
+    def _shift(draft: Draft, block_id: str, place: Place, more: int) -> None:
+        block = draft.edit_block(block_id)
+        if place is Place.AVAILABLE:
+            block.available += more
+        else:
+            block.issued += more
+
+    def redo(self, place: str, item: Use | Command) -> Use | Command:
+        """Do an item again; it as it now is."""
+        if isinstance(item, Use):
+            now = min(item.time, item.recorded_at)
+            draft = self._begin(item.time, now, item.outcome(self._draft.customer))
+            use = burn(draft, replace(item, slices=(), unpaid=None, images=()))
+            images = journal.images(draft) if journal.bounds(draft, use) else ()
+            redone: Use | Command = replace(use, images=images)
+        else:
+            draft = self._begin(item.time, item.recorded_at, self._draft.outcome)
+            self._command(draft, place, item)
+            redone = replace(item, images=journal.images(draft))
+        self._end(draft, place)
+        return redone
+
+    def _command(self, draft: Draft, place: str, item: Command) -> None:
+        if item.placed is not None:
+            holds.place_again(draft, item.placed)
+        if item.released is not None and draft.get(HOLD, item.released) is not None:
+            holds.end(draft, item.released)
+        for block_id, terms in item.terms:
+            draft.put(TERMS, block_id, terms)
+        self._move(draft, place, item)
+        fresh = {move.block for move in item.moves if move.source is Place.ORIGIN}
+        for enrolment in item.resets:
+            rollover.end_again(draft, enrolment, fresh)
+        if item.profile is not None:
+            draft.put(PROFILE, "", item.profile)
+        for id_ in item.billed:
+            draft.put(OVERAGE, id_, None)
+            if draft.get(CARRIED, id_) is not None:
+                draft.put(CARRIED, id_, None)
+                draft.edit_account().carried -= 1
+
+    def _move(self, draft: Draft, place: str, item: Command) -> None:
+        """Move what the command moved: an answer stands."""
+        if place in self._kept:
+            for (block_id, at), amount in _taken(item).items():
+                self._to_keep[block_id, at] -= amount
+                back = min(amount, self._has[block_id, at])
+                self._has[block_id, at] -= back
+                self._shift(draft, block_id, at, back)
+        for move in item.moves:
+            if move.source in _UNUSED:
+                block = draft.edit_block(move.block)
+                if getattr(block, move.source) < move.amount:
+                    assert place not in self._kept, f"what the command at {place} took is gone"
+                    raise Short(place)
+            draft.move(move.block, draft.granted(move.block), move.source, move.to, move.amount)
+        touched = [move.block for move in item.moves] + [block_id for block_id, _ in item.terms]
+        for block_id in dict.fromkeys(touched):
+            if draft.edit_block(block_id).remaining:
+                blocks.revive(draft, block_id, draft.granted(block_id))
+            else:
+                blocks.exhaust(draft, {block_id})
+
+    def fall_due(self, place: str, redone: dict[str, Item]) -> None:
+        """Do what falls due before a place."""
+        while (found := self._next_due(place)) is not None:
+            instant, phase, subject = found
+            draft = self._begin(instant, instant, self._draft.outcome, by_clock=True)
+            fall_due(draft, phase, subject)
+            at = journal.due_place(instant, phase, subject)
+            if phase is Phase.REPAYMENT:
+                at = journal.repayment_place(instant, self._last)
+            if draft.moves:
+                redone[at] = FellDue(journal.images(draft), tuple(draft.repaid))
+            self._end(draft, at)
+
+    def _next_due(self, place: str) -> tuple[int, Phase, str] | None:
+        agenda: Agenda | None = self.get((self._draft.customer, AGENDA, ""))
+        for instant, phase, subject in agenda.items if agenda is not None else ():
+            if journal.due_place(instant, phase, subject) >= place:
+                return None
+            if phase in REDONE:
+                return instant, Phase(phase), subject
+        return None
+
+    def _begin(self, time: int, now: int, outcome: str, *, by_clock: bool = False) -> Draft:
+        return Draft(
+            self,
+            self._draft.catalog,
+            self._draft.customer,
+            outcome,
+            time,
+            now,
+            by_clock=by_clock,
+            units_only=True,
+        )
+
+    def _end(self, draft: Draft, place: str) -> None:
+        overage.schedule_repayment(draft)
+        self.changes.update(draft.changes)
+        self._last = max(self._last, place)
+        self._keep()
+
+
+def _taken(item: Command) -> Counter[tuple[str, Place]]:
+    """What of unused credit the command took, beyond what it had put there itself."""
+    taken: Counter[tuple[str, Place]] = Counter()
+    for move in item.moves:
+        if move.source in _UNUSED:
+            taken[move.block, move.source] += move.amount
+        if move.to in _UNUSED:
+            taken[move.block, move.to] -= move.amount
+    return +taken

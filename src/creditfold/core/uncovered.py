@@ -1,0 +1,36 @@
+"""What no block covered of a usage, and what credit repaid of it later, as the journal keeps it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from creditfold.core.facts import OveragePolicy
+
+
+class Unpaid(Struct, frozen=True, array_like=True):
+    """What of a usage no block covered: its price in `unit`, and the meter's steps.
+
+    `rest` is the same exactly, in the unit that was asked last, or None where none was.
+    """
+
+    unit: str
+    amount: int
+    quantity: int
+    policy: OveragePolicy = OveragePolicy.BILL
+    rest: tuple[str, int] | None = None
+
+
+class Repaid(Struct, frozen=True, array_like=True):
+    """What credit repaid of carried overage: `slices` are (block, amount, rate) in order."""
+
+    overage: str
+    usage: str
+    meter: str
+    product: str
+    exponent: int
+    time: int
+    unit: str
+    rate: str | None
+    amount: int
+    quantity: int
+    slices: tuple[tuple[str, int, str | None], ...]

@@ -1,0 +1,221 @@
+"""Late, corrected and retracted usage: what each fact compensates, entry by entry."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.book import Book
+from creditfold.core.journal import Use
+
+NOON = "2026-01-02T12:00:00Z"
+AGO = "2026-01-02T11:00:00Z"
+NOW = "2026-01-02T13:00:00Z"
+
+
+def moved(outcome: dict) -> list[tuple[str, str, str, str, str]]:
+    """(usage, block, from, to, quantity) of each entry."""
+    return [
+        (e.get("usage", ""), e["block"], e["from"], e["to"], e["quantity"])
+        for e in outcome.get("entries", [])
+    ]
+
+
+def uncovered(outcome: dict) -> list[tuple[str, str]]:
+    return [(o.get("usage", "own"), o["amount"]) for o in outcome.get("overage", [])]
+
+
+def use(book: Book, id_: str, quantity: str, at: str, recorded: str | None = None) -> dict:
+    data = {"meter": "calls", "quantity": quantity}
+    return book.applied("usage.recorded", data, at, id=id_, recorded=recorded)
+
+
+def correct(book: Book, id_: str, quantity: str, at: str = NOW) -> dict:
+    data = {"usage": {"source": "/tests", "id": id_}, "quantity": quantity}
+    return book.applied("usage.corrected", data, at)
+
+
+def retract(book: Book, id_: str, at: str = NOW) -> dict:
+    return book.applied("usage.retracted", {"usage": {"source": "/tests", "id": id_}}, at)
+
+
+def arrival(book: Book) -> None:
+    """Switch to the cheap rule."""
+    book.published(
+        "policy.published",
+        {
+            "version": 1,
+            "effective_from": "2026-01-01T00:00:00Z",
+            "keys": {"late.order": "arrival"},
+            "author": "ops",
+            "reason": "as the system before did",
+        },
+    )
+
+
+def test_late_usage_takes_the_place_of_usage_that_came_before_its_turn():
+    book = Book()
+    book.grant("soon", "5", priority=1)
+    book.grant("rest", "9", scope={"include": {"products": ["llm"]}})
+    assert [("u2", "soon", "available", "drawn", "4")] == moved(use(book, "u2", "4", NOON))
+    late = use(book, "u1", "3", AGO, recorded=NOW)
+    assert [
+        ("u2", "soon", "drawn", "available", "2"),
+        ("u1", "soon", "available", "drawn", "3"),
+    ] == moved(late)
+    assert [("u2", "2")] == uncovered(late)
+    assert {"USD": "2"} == book.snapshot()["overage"]
+
+
+def test_late_usage_that_could_not_matter_is_drawn_where_it_is():
+    book = Book()
+    book.grant("b", "100")
+    use(book, "u2", "4", NOON)
+    assert [("u1", "b", "available", "drawn", "3")] == moved(use(book, "u1", "3", AGO, NOW))
+
+
+def test_under_arrival_late_usage_takes_what_is_left():
+    book = Book()
+    arrival(book)
+    book.grant("b", "5")
+    use(book, "u2", "4", NOON)
+    late = use(book, "u1", "3", AGO, NOW)
+    assert [("u1", "b", "available", "drawn", "1")] == moved(late)
+    assert [("own", "2")] == uncovered(late)
+
+
+def test_late_usage_does_not_reach_credit_that_was_granted_behind_its_place():
+    book = Book()
+    use(book, "u0", "1", NOON)
+    book.grant("b", "5", at=NOW, effective_at="2026-01-02T00:00:00Z")
+    late = use(book, "u1", "3", AGO, NOW)
+    assert ([], [("own", "3")]) == (moved(late), uncovered(late))
+    assert [("u2", "b", "available", "drawn", "3")] == moved(use(book, "u2", "3", NOW))
+
+
+def test_what_expired_since_is_reopened_for_usage_in_its_place_and_its_money_follows():
+    book = Book()
+    book.grant("b", "10", expires_at=NOON)
+    book.invoice({"amount": "10", "sells": [{"block": "b"}]})
+    book.sweep(NOW)
+    assert -1000 == book.accounts["4050"]
+    late = use(book, "u1", "4", AGO, NOW)
+    assert [
+        ("", "b", "expired", "available", "4"),
+        ("u1", "b", "available", "drawn", "4"),
+    ] == moved(late)
+    assert [("R-REOPEN", "4050", "2000", 400), ("R-DRAW", "2000", "4000", 400)] == book.lines
+
+
+def test_a_correction_gives_back_what_was_burned_last_to_the_same_block():
+    book = Book()
+    book.grant("a", "3", value={"amount": "3", "currency": "USD"})
+    book.grant("b", "9", value={"amount": "9", "currency": "USD"})
+    use(book, "u1", "1", AGO)
+    use(book, "u2", "7", NOON)
+    assert [
+        ("u2", "b", "drawn", "available", "4"),
+    ] == moved(correct(book, "u2", "3"))
+    assert [("R-CORRECT", "4000", "1150", 400)] == book.lines
+    assert {"USD": "8"} == book.snapshot()["usable"]
+
+
+def test_a_correction_upwards_draws_the_difference():
+    book = Book()
+    book.grant("a", "10")
+    use(book, "u1", "1", AGO)
+    assert [("u1", "a", "available", "drawn", "6")] == moved(correct(book, "u1", "7"))
+
+
+def test_corrected_overage_is_taken_back_from_what_is_unbilled():
+    book = Book()
+    use(book, "u1", "4", AGO)
+    assert [("u1", "-3")] == uncovered(correct(book, "u1", "1"))
+    assert [("R-CORRECT", "4010", "1150", 300)] == book.lines
+    assert {"USD": "1"} == book.snapshot()["overage"]
+
+
+def test_what_a_retraction_frees_goes_to_usage_behind_it():
+    book = Book()
+    book.grant("b", "5")
+    use(book, "u1", "4", AGO)
+    use(book, "u2", "4", NOON)
+    freed = retract(book, "u1")
+    assert [
+        ("u1", "b", "drawn", "available", "4"),
+        ("u2", "b", "available", "drawn", "3"),
+    ] == moved(freed)
+    assert [("u2", "-3")] == uncovered(freed)
+    assert {"USD": "1"} == book.snapshot()["usable"]
+
+
+def test_what_comes_back_to_an_expired_block_expires_at_once():
+    for rule in ("event_time", "arrival"):
+        book = Book()
+        if rule == "arrival":
+            arrival(book)
+        book.grant("b", "5", expires_at=NOON)
+        book.invoice({"amount": "5", "sells": [{"block": "b"}]})
+        use(book, "u1", "4", AGO)
+        book.sweep(NOON)
+        back = retract(book, "u1", at=NOW)
+        assert [
+            ("u1", "b", "drawn", "available", "4"),
+            ("", "b", "available", "expired", "4"),
+        ] == moved(back)
+        assert [("R-CORRECT", "4000", "2000", 400), ("R-EXPIRE", "2000", "4050", 400)] == book.lines
+
+
+def test_under_arrival_a_block_that_was_empty_may_pay_and_expire_again():
+    book = Book()
+    arrival(book)
+    book.grant("b", "5", expires_at="2026-01-03T00:00:00Z")
+    use(book, "u1", "5", AGO)
+    retract(book, "u1")
+    assert [("u2", "b", "available", "drawn", "2")] == moved(use(book, "u2", "2", NOW))
+    swept = book.sweep("2026-01-04T00:00:00Z")
+    assert [[("", "b", "available", "expired", "3")]] == [moved(outcome) for outcome in swept]
+
+
+@pytest.mark.parametrize("rule", ["event_time", "arrival"])
+def test_a_retracted_usage_can_be_corrected_and_an_unchanged_one_moves_nothing(rule):
+    book = Book()
+    if rule == "arrival":
+        arrival(book)
+    book.grant("b", "5")
+    use(book, "u1", "2", AGO)
+    assert [] == moved(correct(book, "u1", "2"))
+    retract(book, "u1")
+    assert {"USD": "5"} == book.snapshot()["usable"]
+    assert [("u1", "b", "available", "drawn", "3")] == moved(correct(book, "u1", "3"))
+    assert {"USD": "2"} == book.snapshot()["usable"]
+
+
+def test_usage_can_be_corrected_until_the_window_after_it_ends():
+    book = Book()
+    book.grant("b", "5")
+    use(book, "u1", "2", "2026-01-02T00:00:00Z")
+    retract(book, "u1", at="2026-01-05T00:00:00Z")
+    data = {"usage": {"source": "/tests", "id": "u1"}, "quantity": "1"}
+    assert "too_late" == book.refused("usage.corrected", data, "2026-01-05T00:00:01Z")
+
+
+def test_billed_overage_that_a_correction_takes_back_is_open_below_zero():
+    book = Book()
+    owed = use(book, "u1", "4", AGO)["overage"][0]["id"]
+    book.invoice({"amount": "4", "arrears_for": [owed]}, at=NOON)
+    correct(book, "u1", "1")
+    assert {"USD": "-3"} == book.snapshot()["overage"]
+    span = {"meter": "calls", "from": "2026-01-02T00:00:00Z", "to": "2026-01-03T00:00:00Z"}
+    use(book, "u2", "5", NOW)
+    book.invoice({"amount": "2", "arrears_for": [span]}, invoice="j")
+    assert {} == book.snapshot()["overage"]
+    assert {"1100": 600, "4010": -600} == book.accounts
+
+
+def test_what_the_window_has_passed_is_forgotten():
+    book = Book()
+    book.grant("b", "1000")
+    for day in range(2, 9):
+        use(book, f"u{day}", "1", f"2026-01-0{day}T00:00:00Z")
+    kept = book.simulation._store.scan("c", "journal")
+    assert ["u5", "u6", "u7", "u8"] == [item.id for _, item in kept if isinstance(item, Use)]

@@ -1,0 +1,190 @@
+"""Late, shuffled, corrected and retracted usage nets to what usage in order gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from creditfold.partition.simulation import Simulation
+from properties.events import (
+    DAY,
+    HOUR,
+    MINUTE,
+    START,
+    Event,
+    balances,
+    fact,
+    instant,
+    outcomes,
+    postings,
+    snapshots,
+    text,
+)
+from properties.invariants import check_all, usage_is_conserved
+from properties.model import LEDGER
+from properties.records import Records
+from properties.world import catalog
+
+DECIMALS = LEDGER | {"credits": 6, "tokens": 0}
+END = START + 60 * DAY
+
+
+def setting() -> list[Event]:
+    return [
+        fact(kind, data, id=f"catalog-{n}", at=START) for n, (kind, data) in enumerate(catalog())
+    ]
+
+
+@st.composite
+def commands(draw: st.DrawFn, number: int, at: int) -> Event:
+    """A grant, paid or free, recorded as it happens."""
+    unit = draw(st.sampled_from(["USD", "USD", "credits"]))
+    data: Event = {
+        "block": f"b{number}",
+        "kind": draw(st.sampled_from(["paid", "promotional"])),
+        "unit": unit,
+        "quantity": draw(st.sampled_from(["1", "2", "5", "7.5"])),
+    }
+    if data["kind"] == "paid":
+        data["value"] = {"amount": draw(st.sampled_from(["1", "3.33", "10"])), "currency": "USD"}
+        data["funding"] = {"invoice": f"i{number}", "line": "1"}
+    if draw(st.booleans()):
+        data["effective_at"] = text(at + draw(st.sampled_from([-HOUR, MINUTE, HOUR, DAY])))
+    if draw(st.booleans()):
+        data["expires_at"] = text(at + draw(st.sampled_from([2 * HOUR, 30 * HOUR, 3 * DAY])))
+    if "effective_at" in data and data.get("expires_at", "z") <= data["effective_at"]:
+        del data["expires_at"]
+    if draw(st.booleans()):
+        data["priority"] = draw(st.integers(0, 2))
+    if draw(st.booleans()):
+        data["scope"] = {"include": [{"meters": draw(st.sampled_from([["api.calls"], ["gb"]]))}]}
+    return fact("credit.granted", data, id=f"f{number}", at=at, customer="ada", recorded=at)
+
+
+def bill(number: int, at: int, amount: str) -> Event:
+    data = {
+        "invoice": f"i{number}",
+        "currency": "USD",
+        "lines": [{"line": "1", "amount": amount}],
+    }
+    return fact("invoice.issued", data, id=f"inv{number}", at=at, customer="ada", recorded=at)
+
+
+@st.composite
+def days(draw: st.DrawFn) -> tuple[list[Event], list[Event], dict[str, int]]:
+    """Commands and usage of some days in the order in which they happened, and delays."""
+    begin = {"currency": "USD", "time_zone": "UTC"}
+    told = [fact("customer.created", begin, id="new", at=START, customer="ada", recorded=START)]
+    usage: list[Event] = []
+    delays: dict[str, int] = {}
+    now = START
+    for number in range(draw(st.integers(3, 16))):
+        now += draw(st.sampled_from([0, MINUTE, HOUR, 12 * HOUR, DAY]))
+        if draw(st.integers(0, 3)) == 0:
+            told.append(draw(commands(number, now)))
+            value = told[-1]["data"].get("value")
+            if value is not None and draw(st.booleans()):
+                told.append(bill(number, now, value["amount"]))
+            continue
+        data: Event = {
+            "meter": draw(st.sampled_from(["api.calls", "api.calls", "gb", "misc.events"])),
+            "quantity": str(draw(st.integers(1, 12))),
+        }
+        if draw(st.booleans()):
+            data["properties"] = {"size": "large"}
+        usage.append(fact("usage.recorded", data, id=f"u{number}", at=now, customer="ada"))
+        delays[f"u{number}"] = draw(st.sampled_from([0, 0, MINUTE, 2 * HOUR, 26 * HOUR, 70 * HOUR]))
+    return told, usage, delays
+
+
+@st.composite
+def amended_days(draw: st.DrawFn) -> tuple[list[Event], list[Event], dict[str, int], list[Event]]:
+    """Days of which some usage is corrected or retracted once it has come."""
+    told, usage, delays = draw(days())
+    changes: list[Event] = []
+    for number, event in enumerate(usage):
+        what = draw(st.sampled_from(["", "", "less", "more", "retracted"]))
+        if not what:
+            continue
+        data: Event = {"usage": {"source": "/tests", "id": event["id"]}}
+        if what != "retracted":
+            data["quantity"] = str(
+                draw(st.integers(0, 3) if what == "less" else st.integers(4, 20))
+            )
+        kind = "usage.retracted" if what == "retracted" else "usage.corrected"
+        more = draw(st.sampled_from([0, MINUTE, 3 * HOUR, 50 * HOUR]))
+        at = instant(event["time"]) + min(delays[event["id"]] + more, 71 * HOUR)
+        changes.append(fact(kind, data, id=f"change{number}", at=at, customer="ada", recorded=at))
+    return told, usage, delays, changes
+
+
+def folded(told: list[Event], usage: list[Event], delays: dict[str, int]) -> list[Event]:
+    """What comes of it when each usage is recorded so much later than it happened."""
+    arriving = [
+        event | {"recordedtime": text(instant(event["time"]) + delays[event["id"]])}
+        for event in usage
+    ]
+    rank = {"credit": 0, "invoice": 0, "customer": 0, "usage": 1}
+    facts = sorted(
+        [*told, *arriving],
+        key=lambda f: (
+            instant(f["recordedtime"]),
+            rank[f["type"].split(".")[1]],
+            f["id"].startswith("change"),
+        ),
+    )
+    simulation = Simulation()
+    records: list[Event] = []
+    for event in [*setting(), *facts]:
+        records += simulation.feed(event)
+    records += simulation.sweep(text(END))
+    return records + simulation.snapshots(text(END))
+
+
+def net(records: list[Event]) -> dict[str, Any]:
+    """Per block its places and revenue, per account its balance, per unit its overage."""
+    snapshot = snapshots(records)["ada"]
+    return {
+        "blocks": {block["block"]: block for block in snapshot["blocks"]},
+        "usable": snapshot["usable"],
+        "overage": snapshot["overage"],
+        "accounts": balances(postings(records)),
+    }
+
+
+@given(days())
+def test_delayed_usage_nets_to_usage_in_order(
+    story: tuple[list[Event], list[Event], dict[str, int]],
+) -> None:
+    told, usage, delays = story
+    in_order = folded(told, usage, dict.fromkeys(delays, 0))
+    late = folded(told, usage, delays)
+    assert net(in_order) == net(late)
+    check_all(Records(late))
+    usage_is_conserved(Records(late), usage, DECIMALS)
+
+
+@given(amended_days())
+def test_corrected_usage_nets_to_what_was_right_in_the_first_place(
+    story: tuple[list[Event], list[Event], dict[str, int], list[Event]],
+) -> None:
+    told, usage, delays, changes = story
+    right = {
+        change["data"]["usage"]["id"]: change["data"].get("quantity", "0") for change in changes
+    }
+    meant = [
+        event
+        | {"data": event["data"] | {"quantity": right.get(event["id"], event["data"]["quantity"])}}
+        for event in usage
+        if right.get(event["id"]) != "0"
+    ]
+    in_order = folded(told, meant, dict.fromkeys(delays, 0))
+    changed = folded([*told, *changes], usage, delays)
+    assert {"applied"} == {
+        o["status"] for o in outcomes(changed) if o["cause"].get("id", "").startswith("change")
+    } or not changes
+    assert net(in_order) == net(changed)
+    check_all(Records(changed))
+    usage_is_conserved(Records(changed), [*usage, *changes], DECIMALS)
