@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AdminClient,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from creditfold.broker.jars import BrokerUnavailable, JarBroker, free_port
 from creditfold.broker.kafka_log import KafkaLog
@@ -210,6 +215,13 @@ class OddBroker(JarBroker):
             subprocess.run([*tool, "-exportcert", "-alias", "k", "-rfc", "-file",
                             str(self.certificate)], check=True, capture_output=True)  # fmt: skip
         super().start(seconds)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+            alice = UserScramCredentialUpsertion(
+                "alice", ScramCredentialInfo(mechanism, 4096), b"good"
+            )
+            for done in admin.alter_user_scram_credentials([alice]).values():
+                done.result()
 
     def _properties(self) -> str:
         text = super()._properties()
@@ -222,12 +234,16 @@ class OddBroker(JarBroker):
             "advertised.listeners": told,
             "listener.security.protocol.map": ",LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT",
         }
-        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        module = "org.apache.kafka.common.security.{0}LoginModule required"
+        login = "listener.name.login.{0}.sasl.jaas.config={1};"
+        scram = module.format("scram.Scram")
         return "\n".join([
             *(line + longer.get(line.partition("=")[0], "") for line in text.splitlines()),
             "inter.broker.listener.name=PLAINTEXT",
-            "listener.name.login.sasl.enabled.mechanisms=PLAIN",
-            f'listener.name.login.plain.sasl.jaas.config={module} required user_alice="good";',
+            "listener.name.login.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+            login.format("plain", module.format("plain.Plain") + ' user_alice="good"'),
+            login.format("scram-sha-256", scram),
+            login.format("scram-sha-512", scram),
             f"listener.name.tls.ssl.keystore.location={self._data}/keys.p12",
             "listener.name.tls.ssl.keystore.password=secret",
             "listener.name.tls.ssl.keystore.type=PKCS12",

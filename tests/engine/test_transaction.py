@@ -47,7 +47,7 @@ class Producer:
 
 def commit(producer, outputs):
     async def scenario():
-        transactions = Transactions("localhost:1", "app-1", 10, 1_000)
+        transactions = Transactions({"bootstrap_servers": "localhost:1"}, "app-1", 10, 1_000)
         transactions._producer._closed = True  # the real one is never started
         transactions._producer = producer
         return await transactions.commit(outputs, 1, 7_000_000)

@@ -26,6 +26,7 @@ from creditfold.engine.ownership import Ownership
 from creditfold.engine.preflight import Cluster, wait_for_cluster
 from creditfold.engine.quiet import RateLimit
 from creditfold.engine.seam import Folding
+from creditfold.engine.security import aiokafka, credentials
 from creditfold.engine.transaction import Transactions
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,8 @@ class Engine:
         self.assignments = 0  # goes up when an assignment ends
         self.failure: BaseException | None = None
         self.app: EngineApp
+        self.credentials = credentials(config.security)
+        self._kafka = aiokafka(config.brokers, self.credentials)
 
     @property
     def changelog_id(self) -> str:
@@ -63,7 +66,7 @@ class Engine:
     def transactions(self, partition: int) -> Transactions:
         """Return the partition's producer, not yet open."""
         return Transactions(
-            self.config.brokers,
+            self._kafka,
             self.config.transactional_id(partition),
             self.config.transaction_seconds,
             self.config.limits.record_batch_bytes,
@@ -71,7 +74,7 @@ class Engine:
 
     def changelog_reader(self) -> ChangelogReader:
         """Return a reader of the changelog, not yet open."""
-        return ChangelogReader(self.config.brokers, self.config.changelog, self.folding.due_of)
+        return ChangelogReader(self._kafka, self.config.changelog, self.folding.due_of)
 
     async def fail(self, error: BaseException) -> None:
         """End the process: only the first failure counts, and stopping may not take for ever."""
@@ -98,11 +101,13 @@ def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: A
     private.check()
     transport.register()
     asyncio.set_event_loop(asyncio.new_event_loop())
+    engine = Engine(config, folding, cluster)
     servers = config.brokers.split(",")
     session = config.session_seconds
     settings: dict[str, Any] = {
         "broker": ";".join(f"kafka://{server}" for server in servers),
         "broker_consumer": ";".join(f"{transport.SCHEME}://{server}" for server in servers),
+        "broker_credentials": engine.credentials,
         "broker_session_timeout": session,
         "broker_heartbeat_interval": session / 5,
         "broker_request_timeout": max(40.0, session * 2),
@@ -116,12 +121,12 @@ def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: A
         "web_enabled": False,
         "worker_redirect_stdouts": False,
     }
-    app = EngineApp(Engine(config, folding, cluster), **(settings | options))
+    app = EngineApp(engine, **(settings | options))
     app.finalize()
     # the assignor keeps actives and standbys apart by the changelogs of declared tables
     app.Table(
         "state", key_type=bytes, value_type=bytes, partitions=config.partitions,
-        changelog_topic=app.engine.topic(config.changelog),
+        changelog_topic=engine.topic(config.changelog),
     )  # fmt: skip
     return app
 
