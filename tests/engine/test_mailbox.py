@@ -63,6 +63,16 @@ def test_lag_counts_what_the_broker_has_and_no_batch_took():
     assert mailbox.lag() == 5
 
 
+def test_a_transaction_marker_behind_the_last_record_is_no_lag():
+    mailbox = made()
+    mailbox.deliver("commands", [], 0, 0, 0, 1)
+    mailbox.deliver("usage", records(10, 11), 10, 13, 13, 1)
+    assert mailbox.lag() == 3
+    mailbox.lanes[1].take(2)
+    assert mailbox.lanes[1].next == 12
+    assert mailbox.lag() == 0
+
+
 def test_news_end_the_wait():
     async def scenario():
         mailbox = made()

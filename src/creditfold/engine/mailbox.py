@@ -57,8 +57,16 @@ class Mailbox:
         self._news.set()
 
     def lag(self) -> int:
-        """Return how many offsets the broker had beyond what has been folded."""
-        return sum(max(0, self.ends.get(lane.topic, 0) - lane.next) for lane in self.lanes)
+        """Return how many offsets are not folded yet.
+
+        A lane that has been read to its end has none, although the transaction marker behind its
+        last record stands between what was folded and the end.
+        """
+        return sum(
+            max(0, self.ends.get(lane.topic, 0) - lane.next)
+            for lane in self.lanes
+            if lane.waiting or not lane.read_at
+        )
 
     def seen(self) -> int | None:
         """Return the instant up to which everything was read and taken, None if not all is."""
