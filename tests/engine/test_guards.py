@@ -5,6 +5,7 @@ import re
 
 import faust
 import pytest
+from aiokafka.consumer.fetcher import PartitionRecords
 from faust.transport.drivers import by_url
 from faust.transport.drivers.aiokafka import Consumer
 
@@ -27,9 +28,16 @@ def test_a_changed_private_member_refuses_to_run(monkeypatch):
         private.check()
 
 
-def test_a_missing_private_member_refuses_to_run(monkeypatch):
-    monkeypatch.delattr(faust.App, "_fetcher")
-    with pytest.raises(RefusedToStart, match="_fetcher is None"):
+@pytest.mark.parametrize(
+    ("library", "owner", "member"),
+    [
+        ("faust-streaming", faust.App, "_fetcher"),
+        ("aiokafka", PartitionRecords, "_consumer_record"),
+    ],
+)
+def test_a_missing_private_member_refuses_to_run(monkeypatch, library, owner, member):
+    monkeypatch.delattr(owner, member)
+    with pytest.raises(RefusedToStart, match=f"{library} .*{member} is None"):
         private.check()
 
 

@@ -8,12 +8,15 @@ might come before all others: a backlog folds in the order in which it happened.
 With `ceiling = header.now` the records in a header's ranges come out in the same order again.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
+from operator import attrgetter
 
 from creditfold.log.order import merge
 from creditfold.log.records import Range, Record
+
+_topic = attrgetter("topic")
 
 
 class Lane:
@@ -35,11 +38,10 @@ class Lane:
 
     def take(self, count: int) -> Range:
         """Remove the first `count` records and return the range they span."""
-        start = self.next
-        for _ in range(count):
-            record = self.waiting.popleft()
-            self.bytes -= weight(record)
-            self.next = record.offset + 1
+        start, waiting = self.next, self.waiting
+        taken = [waiting.popleft() for _ in range(count)]
+        self.bytes -= sum(map(weight, taken))
+        self.next = taken[-1].offset + 1
         return Range(self.topic, start, self.next, count)
 
 
@@ -61,9 +63,7 @@ def order(lanes: Sequence[Lane], ceiling: int, limit: int, since: int) -> list[R
 
 def advance(lanes: Sequence[Lane], taken: Sequence[Record]) -> tuple[Range, ...]:
     """Remove `taken` from the lanes; return their ranges in rank order, without empty ones."""
-    counts = dict.fromkeys((lane.topic for lane in lanes), 0)
-    for record in taken:
-        counts[record.topic] += 1
+    counts = Counter(map(_topic, taken))
     return tuple(lane.take(counts[lane.topic]) for lane in lanes if counts[lane.topic])
 
 

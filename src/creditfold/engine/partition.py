@@ -56,6 +56,7 @@ class Partition:
         self._metrics = metrics
         self._position = holdings.position
         self._stopping = False
+        metrics.log_time = holdings.position.now
 
     @property
     def next_offsets(self) -> dict[str, int]:
@@ -122,7 +123,8 @@ class Partition:
         now, size, taken = self._position.now, 0, 0
         deadline = time.perf_counter() + self._limits.fold_seconds
         for record in waiting:
-            now = log_time(now, record.timestamp, ceiling)
+            if record.timestamp > now:
+                now = log_time(now, record.timestamp, ceiling)
             try:
                 size += folder.fold(record, now)
             except Exception as error:
@@ -189,5 +191,4 @@ class Partition:
         metrics.fold_seconds += fold
         metrics.commit_seconds += commit
         metrics.last_commit_seconds = commit
-        metrics.lag = self.holdings.mailbox.lag()
         metrics.log_time = header.now

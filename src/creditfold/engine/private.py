@@ -1,4 +1,4 @@
-"""The members of Faust that are used although they are not public; a start-up check guards them.
+"""Members of Faust and aiokafka that are used though not public; a start-up check guards them.
 
 Everything else of the host comes through public doors: the URL scheme of the entry-point group
 `faust.transports`, the class attribute `Transport.Fetcher`, the setting `TableManager`, signals,
@@ -6,9 +6,12 @@ and aiokafka's public consumer and producer.
 """
 
 import inspect
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import faust
+from aiokafka.consumer.fetcher import PartitionRecords
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 
 from creditfold.engine.errors import RefusedToStart
@@ -23,6 +26,12 @@ MEMBERS: tuple[tuple[type, str, tuple[str, ...], str], ...] = (
         "to read committed records only, without Faust's own transactions",
     ),
     (faust.App, "_fetcher", ("self",), "to start the feeder that Faust stops"),
+    (
+        PartitionRecords,
+        "_consumer_record",
+        ("self", "tp", "record"),
+        "to make one object of each record that is read, not two",
+    ),
 )
 
 
@@ -35,9 +44,19 @@ def check() -> None:
         found = tuple(inspect.signature(function).parameters) if callable(function) else None
         if found != parameters:
             raise RefusedToStart(
-                f"faust-streaming {faust.__version__}: {owner.__name__}.{name} is {found}, not "
-                f"{parameters}; it is needed {purpose}. Install the pinned version."
+                f"{_library(owner)}: {owner.__name__}.{name} is {found}, not {parameters}; it is "
+                f"needed {purpose}. Install the pinned version."
             )
+
+
+def _library(owner: type) -> str:
+    name = "aiokafka" if owner.__module__.startswith("aiokafka") else "faust-streaming"
+    return f"{name} {version(name)}"
+
+
+def read_as(make: Callable[[PartitionRecords, Any, Any], Any]) -> None:
+    """Have all of aiokafka's consumers hand out what `make` returns for each raw record."""
+    PartitionRecords._consumer_record = make
 
 
 def feeder(app: faust.App) -> Any:

@@ -81,7 +81,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if end is None or polled is None:
                 end, polled = 1 << 62, 0  # not heard of the broker yet: there may be more
             taken[tp] = Delivery(
-                [_record(each) for each in fetched.get(tp, ())],
+                fetched.get(tp, ()),
                 before[tp],
                 await kafka.position(tp),
                 end,
@@ -143,13 +143,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return True
 
 
-def _record(each: Any) -> Record:
+def record(_: Any, tp: TopicPartition, raw: Any) -> Record:
+    """Make of aiokafka's raw record what a fold takes; see `private.read_as`."""
     return Record(
-        each.topic,
-        each.partition,
-        each.offset,
-        each.timestamp * 1_000,
-        each.key,
-        each.value,
-        each.headers,
+        tp.topic,
+        tp.partition,
+        raw.offset,
+        raw.timestamp * 1_000,
+        raw.key,
+        raw.value,
+        tuple(raw.headers),
     )
