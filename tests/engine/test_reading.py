@@ -14,7 +14,7 @@ CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 
 def parsed(data, start):
-    private.read_as(record)
+    private.adapt(record)
     tp = TopicPartition("usage", 3)
     return list(
         PartitionRecords(tp, MemoryRecords(data), [], start, None, None, True, READ_COMMITTED)

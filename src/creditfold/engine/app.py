@@ -101,7 +101,7 @@ class EngineApp(faust.App):
 def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: Any) -> EngineApp:
     """Return the app; `options` are further Faust settings, such as a web server's."""
     private.check()
-    private.read_as(record)
+    private.adapt(record)
     transport.register()
     asyncio.set_event_loop(asyncio.new_event_loop())
     engine = Engine(config, folding, cluster)
@@ -168,7 +168,7 @@ def _work(app: EngineApp) -> BaseException | None:
     RateLimit.install("aiokafka")
     worker = Worker(app, loop=app.loop, quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None
-    _collect_rarely()
+    _settle_interpreter()
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
@@ -177,15 +177,16 @@ def _work(app: EngineApp) -> BaseException | None:
         return app.engine.failure or error
 
 
-def _collect_rarely() -> None:
-    """Keep Python's cycle collector from walking the waiting records over and over.
-
-    What a batch makes lives until its commit and has no cycles; with the defaults, which look at
-    every 700 new objects, a third of the time went there. `bench/engine.py` shows it.
-    """
+def _settle_interpreter() -> None:
+    """Set Python up for two threads that move many short-lived objects; see `bench/engine.py`."""
+    # what a batch makes has no cycles and lives until its commit; with the defaults the collector
+    # walks all that waits at every 700 new objects
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    # each piece of a fetch and each heartbeat is one turn of the consumer's thread, and waits for
+    # the fold to give way: by default 5 ms
+    sys.setswitchinterval(0.0005)
 
 
 def _lock(config: EngineConfig) -> int:

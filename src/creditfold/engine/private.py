@@ -11,10 +11,13 @@ from importlib.metadata import version
 from typing import Any
 
 import faust
+from aiokafka import conn
 from aiokafka.consumer.fetcher import PartitionRecords
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 
 from creditfold.engine.errors import RefusedToStart
+
+_READER_LIMIT = 1 << 20
 
 #: owner, member, its parameters, and what it is needed for
 MEMBERS: tuple[tuple[type, str, tuple[str, ...], str], ...] = (
@@ -37,6 +40,11 @@ MEMBERS: tuple[tuple[type, str, tuple[str, ...], str], ...] = (
 
 def check() -> None:
     """Refuse to run where a private member is missing or takes other arguments."""
+    if not isinstance(getattr(conn, "READER_LIMIT", None), int):
+        raise RefusedToStart(
+            f"{_library(PartitionRecords)}: conn.READER_LIMIT is not there; it is needed to read "
+            "in large pieces. Install the pinned version."
+        )
     for owner, name, parameters, purpose in MEMBERS:
         member: Any = inspect.getattr_static(owner, name, None)
         # mode keeps the function of its cached property under a mangled name
@@ -54,9 +62,15 @@ def _library(owner: type) -> str:
     return f"{name} {version(name)}"
 
 
-def read_as(make: Callable[[PartitionRecords, Any, Any], Any]) -> None:
-    """Have all of aiokafka's consumers hand out what `make` returns for each raw record."""
+def adapt(make: Callable[[PartitionRecords, Any, Any], Any]) -> None:
+    """Have aiokafka's clients hand out what `make` returns for a raw record, and read large pieces.
+
+    A connection stops reading while twice its limit waits, until its reader has had a turn. By
+    default that is 32 times in a full fetch, and each turn of the consumer's thread waits for the
+    fold to give way.
+    """
     PartitionRecords._consumer_record = make
+    conn.READER_LIMIT = _READER_LIMIT
 
 
 def feeder(app: faust.App) -> Any:

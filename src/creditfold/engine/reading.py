@@ -144,7 +144,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 def record(_: Any, tp: TopicPartition, raw: Any) -> Record:
-    """Make of aiokafka's raw record what a fold takes; see `private.read_as`."""
+    """Make of aiokafka's raw record what a fold takes; see `private.adapt`."""
     return Record(
         tp.topic,
         tp.partition,
