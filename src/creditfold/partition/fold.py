@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import tzdata  # type: ignore[import-untyped]  # it has no stubs, and one constant is read
 from msgspec import Struct
-from msgspec.structs import replace
 
 from creditfold.contract import outputs
 from creditfold.contract.dead_letters import dead_letter
@@ -139,12 +138,9 @@ class PartitionFold:
         outcome = step.outcome
         outcome.recorded_at = rfc3339(now)
         if record is not None:
-            outcome.cause = replace(
-                outcome.cause,
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-            )
+            cause = outcome.cause
+            cause.topic, cause.partition = record.topic, record.partition
+            cause.offset = record.offset
         self._outcomes.append(outcome)
         self._outputs.append(outcome_record(outcome))
         effective_at = outcome.effective_at or outcome.recorded_at

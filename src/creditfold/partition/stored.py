@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from creditfold.core.state import ACCOUNT, Account, Key
+from creditfold.core.state import ACCOUNT, SEEN, Account, Key
 from creditfold.partition.codec import decode_key, decode_record, encode_key, encode_record
 from creditfold.partition.store import DueQueue
 
 _CACHED_MAX = 200_000
+_UNKNOWN: Any = object()
 
 
 class Reader(Protocol):
@@ -31,7 +32,11 @@ class DueChange(NamedTuple):
 
 
 class StoredState:
-    """A store whose changes are visible at once, and durable once their owner has written them."""
+    """A store whose changes are visible at once, and durable once their owner has written them.
+
+    What was read or written last is kept in memory, but for the remembered ids of facts: one is
+    asked for once, and again only by a duplicate.
+    """
 
     def __init__(self, reader: Reader, due: Iterable[tuple[int, str]]) -> None:
         self._reader = reader
@@ -42,13 +47,14 @@ class StoredState:
 
     def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
         """The record under the key, or None."""
-        if key in self._pending:
-            return self._pending[key]
-        if key in self._cache:
-            return self._cache[key]
-        data = self._reader.get(encode_key(key))
-        record = None if data is None else decode_record(key[1], data)
-        self._cache[key] = record
+        record = self._pending.get(key, _UNKNOWN)
+        if record is _UNKNOWN:
+            record = self._cache.get(key, _UNKNOWN)
+        if record is _UNKNOWN:
+            data = self._reader.get(encode_key(key))
+            record = None if data is None else decode_record(key[1], data)
+            if key[1] != SEEN:
+                self._cache[key] = record
         return record
 
     def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
@@ -102,6 +108,6 @@ class StoredState:
         """The changes are the reader's from here on."""
         if len(self._cache) > _CACHED_MAX:
             self._cache.clear()
-        self._cache.update(self._pending)
+        self._cache.update(each for each in self._pending.items() if each[0][1] != SEEN)
         self._pending = {}
         self._due_before = {}
