@@ -14,19 +14,16 @@ import signal
 import sys
 from collections.abc import Iterator
 
-from confluent_kafka import TopicPartition
-
 from creditfold.broker.connection import Connection
 from creditfold.broker.partitioner import partition_of
 from creditfold.contract.envelope import write_binary
 from creditfold.contract.topics import CATALOG_TYPES, OUTPUTS, USAGE, topic_of
-from creditfold.log.records import Output, Range, Record
+from creditfold.log.records import Range, Record
 from creditfold.partition.fold import PartitionFold, Sealed
 from creditfold.partition.store import MemoryStore, Store
 from creditfold.partition.stored import StoredState
 from creditfold.worker.folder import DUE_MAX
-
-from facts import set_up  # isort: skip
+from facts import set_up
 
 _BATCH_MAX = 8_000
 _SEALED = 100
@@ -70,7 +67,9 @@ def folds(options: dict, store: type) -> tuple[list[Store], list[Fold]]:
         everywhere = fact.type in CATALOG_TYPES
         for number in range(partitions) if everywhere else (partition_of(key, partitions),):
             at = fact.recordedtime
-            made[number].take(Record(topic_of(fact.type).name, number, offset, at, key, value, headers))
+            made[number].take(
+                Record(topic_of(fact.type).name, number, offset, at, key, value, headers)
+            )
     for each in made:
         each.begin()
     return stores, made

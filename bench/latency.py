@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from confluent_kafka import Producer
 
-from facts import put, usage, wall  # isort: skip
-from stand import Process, Stand, Watcher, read_outcome  # isort: skip
+from facts import put, usage, wall
+from stand import Process, Stand, Watcher, read_outcome
 
 _TICK_SECONDS = 0.002
 _WARM_SECONDS = 1.0

@@ -4,8 +4,7 @@ import time
 from typing import NamedTuple
 
 from creditfold.broker.plan import changelog
-
-from stand import Stand, bytes_below  # isort: skip
+from stand import Stand, bytes_below
 
 APPLICATION = "recovered"
 
@@ -24,7 +23,7 @@ def recover(on: Stand, state: str) -> Recovered:
     """Start a worker on a state directory, stop it once every partition is ready."""
     began = time.monotonic()
     worker = on.worker(APPLICATION, state)
-    worker.wait_ready()
+    worker.wait_ready(on.partitions)
     seconds = time.monotonic() - began
     reading = max(worker.metric("creditfold_partition_recovery_seconds"))
     records = round(sum(worker.metric("creditfold_partition_recovered_records")))

@@ -57,7 +57,9 @@ class Process:
     def expect(self, condition: bool, what: str) -> None:
         """End the bench with the process's last words unless it runs and `condition` holds."""
         if not condition or self._process.poll() is not None:
-            raise SystemExit(f"{self.name}: {what}\n{self._log.read_text(errors='replace')[-3000:]}")
+            raise SystemExit(
+                f"{self.name}: {what}\n{self._log.read_text(errors='replace')[-3000:]}"
+            )
 
     def stop(self) -> None:
         """End in order, as an operator would."""
@@ -85,9 +87,12 @@ class Worker(Process):
         except (ValueError, OSError):
             return ""
 
-    def wait_ready(self, seconds: float = 240.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not self.get("/readyz"):
+    def wait_ready(self, partitions: int) -> None:
+        """Wait until the worker folds so many partitions."""
+        deadline = time.monotonic() + 240
+        while len(self.metric("creditfold_partition_records_total")) != partitions or not self.get(
+            "/readyz"
+        ):
             self.expect(time.monotonic() < deadline, "was not ready in time")
             time.sleep(0.05)
 

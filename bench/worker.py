@@ -26,13 +26,12 @@ from rich.console import Console
 from rich.table import Table
 
 from creditfold.broker.plan import changelog
-from creditfold.contract.topics import COMMANDS, LEDGER, NOTICES, REVENUE, USAGE
+from creditfold.contract.topics import LEDGER, NOTICES, REVENUE, USAGE
 from creditfold.core.times import HOUR
-
-from facts import backlog, publish, set_up, wall  # isort: skip
-from latency import Load, percentiles, run  # isort: skip
-from recovery import APPLICATION, recover  # isort: skip
-from stand import Process, Rate, Stand, Watcher, measure, stand  # isort: skip
+from facts import backlog, publish, set_up, wall
+from latency import Load, percentiles, run
+from recovery import APPLICATION, recover
+from stand import Process, Rate, Stand, Watcher, Worker, measure, stand
 
 console = Console(width=100)
 Arguments = argparse.Namespace
@@ -42,7 +41,7 @@ def begin(on: Stand, arguments: Arguments, *, events: int) -> tuple[int, int]:
     """Publish what sets up the customers, and usage; when, and how many outcomes come first."""
     at = wall() - HOUR
     publish(on.bootstrap, set_up(arguments.customers, at), on.partitions)
-    publish(on.bootstrap, backlog(events, arguments.customers, at), on.partitions)
+    publish(on.bootstrap, backlog(range(events), arguments.customers, at), on.partitions)
     return at, 2 * arguments.customers
 
 
@@ -153,23 +152,26 @@ def recovery(arguments: Arguments) -> None:
 
 
 def scale(arguments: Arguments) -> None:
-    """One worker and two, which keep standbys for each other."""
+    """One worker, and two that keep standbys for each other, over backlogs of one size."""
     rates: dict[int, list[Rate]] = {1: [], 2: []}
+    workers: list[Worker] = []
+    events, sent = arguments.events, 0
     with stand(arguments.partitions) as on:
-        _, first = begin(on, arguments, events=arguments.events)
+        at, first = begin(on, arguments, events=0)
+        watcher = Watcher(on)
         for number in range(arguments.rounds):
             for count, runs in rates.items():
-                application, watcher = f"scale-{count}-{number}", Watcher(on)
-                workers = [
-                    on.worker(application, f"{application}-{each}") for each in range(count)
-                ]
-                warm, last = first + arguments.events // 5, first + arguments.events
-                runs.append(measure(workers, watcher, warm, last, 120))
+                if count < len(workers):
+                    workers.pop().stop()
+                while len(workers) < count:
+                    workers.append(on.worker("scale", f"scale-{number}-{len(workers)}"))
                 for each in workers:
-                    shares = each.metric("creditfold_partition_records_total")
-                    each.expect(sum(shares) > 0, "folded nothing")
-                    each.kill()
-                on.forget("worker", application)
+                    each.wait_ready(on.partitions // count)
+                numbers = range(sent, sent + events)
+                publish(on.bootstrap, backlog(numbers, arguments.customers, at), on.partitions)
+                # what was folded while the rest was still published does not count
+                begun, sent = first + sent + events // 3, sent + events
+                runs.append(measure(workers, watcher, begun, first + sent, 240))
     table = Table("workers", "events/s", "µs CPU/event", "peak MB of one")
     for count, runs in rates.items():
         rate = Rate(*map(statistics.median, zip(*runs, strict=True)))
@@ -186,7 +188,8 @@ def disk(arguments: Arguments) -> None:
         worker = on.worker("disk")
         measure([worker], watcher, 0, first, 120)
         before = {topic: on.log_bytes(topic) for topic in topics}
-        publish(on.bootstrap, backlog(arguments.events, arguments.customers, at), on.partitions)
+        usage = backlog(range(arguments.events), arguments.customers, at)
+        publish(on.bootstrap, usage, on.partitions)
         measure([worker], watcher, 0, first + arguments.events, 240)
         after = {topic: on.log_bytes(topic) for topic in topics}
     table = Table("topic", "bytes a usage event")
@@ -197,7 +200,10 @@ def disk(arguments: Arguments) -> None:
 
 
 COMMANDS_OF: dict[str, tuple[Callable[[Arguments], None], dict[str, object]]] = {
-    "throughput": (throughput, {"events": 100_000, "customers": 10_000, "rounds": 2, "window": 10.0}),
+    "throughput": (
+        throughput,
+        {"events": 100_000, "customers": 10_000, "rounds": 2, "window": 10.0},
+    ),
     "profile": (profile, {"events": 50_000, "customers": 10_000}),
     "latency": (latency, {"customers": 10_000, "rounds": 2, "seconds": 15.0}),
     "recovery": (recovery, {"customers": 300_000}),

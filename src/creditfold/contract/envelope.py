@@ -238,10 +238,7 @@ def _customer(type_: str, subject: object, key: bytes | None, *, keyed: bool) ->
                 return None
             raise Undecodable(Unreadable.NULL_KEY, "set the record's key to the customer id")
         if subject is None:
-            try:
-                subject = key.decode()
-            except UnicodeDecodeError:
-                raise Undecodable(Unreadable.WRONG_KEY, "the key is not UTF-8") from None
+            subject = _key_text(key)
         elif subject.encode() != key:
             raise Undecodable(
                 Unreadable.WRONG_KEY, "the key differs from the subject; both are the customer id"
@@ -254,6 +251,13 @@ def _customer(type_: str, subject: object, key: bytes | None, *, keyed: bool) ->
     if fault is not None:
         raise Undecodable(Unreadable.WRONG_KEY, fault)
     return subject
+
+
+def _key_text(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        raise Undecodable(Unreadable.WRONG_KEY, "the key is not UTF-8") from None
 
 
 def _object(text: bytes, what: str) -> dict[str, Any]:

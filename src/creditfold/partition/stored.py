@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from creditfold.core.state import ACCOUNT, SEEN, Account, Key
 from creditfold.partition.codec import decode_key, decode_record, encode_key, encode_record
 from creditfold.partition.store import DueQueue
 
-_CACHED_MAX = 200_000
+_KNOWN_MAX = 200_000
 _UNKNOWN: Any = object()
 
 
@@ -41,20 +42,19 @@ class StoredState:
     def __init__(self, reader: Reader, due: Iterable[tuple[int, str]]) -> None:
         self._reader = reader
         self._pending: dict[Key, Any] = {}
-        self._cache: dict[Key, Any] = {}
+        self._sealed: dict[Key, Any] = {}  # the batch before: the reader may not have it yet
+        self._known: dict[Key, Any] = {}  # what is pending, and what was read or written last
         self._due_before: dict[str, int | None] = {}
         self._due = DueQueue(self, due)
 
     def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
         """The record under the key, or None."""
-        record = self._pending.get(key, _UNKNOWN)
-        if record is _UNKNOWN:
-            record = self._cache.get(key, _UNKNOWN)
+        record = self._known.get(key, _UNKNOWN)
         if record is _UNKNOWN:
             data = self._reader.get(encode_key(key))
             record = None if data is None else decode_record(key[1], data)
             if key[1] != SEEN:
-                self._cache[key] = record
+                self._known[key] = record
         return record
 
     def scan(self, customer: str, kind: str, /) -> Iterator[tuple[str, Any]]:
@@ -63,7 +63,7 @@ class StoredState:
             decode_key(key)[2]: decode_record(kind, data)
             for key, data in self._reader.scan(encode_key((customer, kind, "")))
         }
-        for key, record in self._pending.items():
+        for key, record in chain(self._sealed.items(), self._pending.items()):
             if key[:2] == (customer, kind):
                 found[key[2]] = record
         return iter(sorted((id_, record) for id_, record in found.items() if record is not None))
@@ -78,6 +78,7 @@ class StoredState:
                     self._due_before.setdefault(key[0], before)
                     self._due.note(key[0], record)
         self._pending.update(changes)
+        self._known.update(changes)
 
     def next_due(self) -> tuple[int, str] | None:
         """The earliest (instant, customer) that falls due."""
@@ -87,7 +88,8 @@ class StoredState:
         """All customers, in the order of their UTF-8 bytes."""
         stored = self._reader.scan(f"{ACCOUNT}\0".encode())
         customers = {decode_key(key)[0] for key, _ in stored}
-        customers.update(customer for customer, kind, _ in self._pending if kind == ACCOUNT)
+        recent = chain(self._sealed, self._pending)
+        customers.update(customer for customer, kind, _ in recent if kind == ACCOUNT)
         return iter(sorted(customers))
 
     def changes(self) -> dict[bytes, bytes | None]:
@@ -105,9 +107,11 @@ class StoredState:
         ]
 
     def written(self) -> None:
-        """The changes are the reader's from here on."""
-        if len(self._cache) > _CACHED_MAX:
-            self._cache.clear()
-        self._cache.update(each for each in self._pending.items() if each[0][1] != SEEN)
-        self._pending = {}
+        """The changes are the reader's from here on, or will be before the next is made."""
+        if len(self._known) > _KNOWN_MAX:
+            self._known = dict(self._pending)
+        for key in self._pending:
+            if key[1] == SEEN:
+                self._known.pop(key, None)
+        self._sealed, self._pending = self._pending, {}
         self._due_before = {}

@@ -22,6 +22,7 @@ DUE_MAX = 2_000
 """Due items of a batch: a midnight on which a hundred thousand blocks expire is many batches."""
 
 _ALL_DUE = (1 << 62, 1 << 30)
+_ACCOUNTS = f"{ACCOUNT}\0".encode()
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -153,8 +154,7 @@ class CreditFolding:
 
     def due_of(self, key: bytes, value: bytes) -> Iterable[tuple[int, bytes]]:
         """When the customer whose account this is next falls due."""
-        customer, kind, _ = decode_key(key)
-        if kind == ACCOUNT:
+        if key.startswith(_ACCOUNTS):
             account: Account = decode_record(ACCOUNT, value)
             if account.next_due is not None:
-                yield account.next_due, customer.encode()
+                yield account.next_due, decode_key(key)[0].encode()
