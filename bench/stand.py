@@ -90,9 +90,8 @@ class Worker(Process):
     def wait_ready(self, partitions: int) -> None:
         """Wait until the worker folds so many partitions."""
         deadline = time.monotonic() + 240
-        while len(self.metric("creditfold_partition_records_total")) != partitions or not self.get(
-            "/readyz"
-        ):
+        owned = "creditfold_partition_records_total"
+        while not self.get("/readyz") or len(self.metric(owned)) != partitions:
             self.expect(time.monotonic() < deadline, "was not ready in time")
             time.sleep(0.05)
 
