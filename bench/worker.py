@@ -18,6 +18,7 @@ import pstats
 import statistics
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,10 @@ def throughput(arguments: Arguments) -> None:
                 warm, last = base + arguments.events // 20, base + arguments.events
                 window = arguments.window if kind == "faust" else 240.0
                 runs.append(measure([process], watcher, warm, last, window))
+                rate = runs[-1]
+                console.print(
+                    f"  {kind:7}{rate.events:>8,.0f} events/s {rate.cpu:>6.1f} µs CPU/event"
+                )
                 heads[kind] = watcher.heads()
                 process.kill()
                 on.forget(kind, name)
@@ -110,8 +115,9 @@ def profile(arguments: Arguments) -> None:
 
 
 def latency(arguments: Arguments) -> None:
-    """From sent to visible, in milliseconds."""
+    """From sent to visible, in milliseconds, and how much of a core that takes."""
     found: dict[tuple[int, str], list[float]] = defaultdict(list)
+    cores: dict[tuple[int, str], list[float]] = defaultdict(list)
     with stand(arguments.partitions) as on:
         at, first = begin(on, arguments, events=0)
         load = Load(on, arguments.customers)
@@ -123,14 +129,19 @@ def latency(arguments: Arguments) -> None:
                 before = (first if kind == "worker" else 0) + len(load.sent)
                 measure([process], watcher, 0, before, 240)
                 for rate in arguments.rates:
+                    began, used = time.monotonic(), process.cpu_seconds()
                     found[rate, kind] += run(load, process, watcher, rate, arguments.seconds)
+                    took = time.monotonic() - began
+                    cores[rate, kind].append((process.cpu_seconds() - used) / took)
                 process.kill()
                 on.forget(kind, name)
-    table = Table("events/s", "", "p50 ms", "p99 ms", "p99.9 ms", "p99 of bare")
+    table = Table("events/s", "", "p50 ms", "p99 ms", "p99.9 ms", "p99 of bare", "cores")
     for (rate, kind), seconds in sorted(found.items()):
         these, bare = percentiles(seconds), percentiles(found[rate, "bare"])
         figures = [f"{each:.1f}" for each in these]
-        table.add_row(f"{rate:,}", kind, *figures, f"{these.p99 / bare.p99:.2f}")
+        busy = statistics.mean(cores[rate, kind])
+        ratio = f"{these.p99 / bare.p99:.2f}"
+        table.add_row(f"{rate:,}", kind, *figures, ratio, f"{busy:.2f}")
     console.print(table)
 
 
