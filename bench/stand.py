@@ -26,6 +26,7 @@ from creditfold.contract.topics import LEDGER, OUTPUTS
 
 _SOURCE = Path(creditfold.__file__).parents[1]
 _CONTENDERS = Path(__file__).with_name("contenders.py")
+_PATIENCE_SECONDS = 240.0
 
 
 class Process:
@@ -89,7 +90,7 @@ class Worker(Process):
 
     def wait_ready(self, partitions: int) -> None:
         """Wait until the worker folds so many partitions."""
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         owned = "creditfold_partition_records_total"
         while not self.get("/readyz") or len(self.metric(owned)) != partitions:
             self.expect(time.monotonic() < deadline, "was not ready in time")
@@ -147,24 +148,38 @@ class Rate(NamedTuple):
     peak: float
 
 
-def measure(
-    processes: list[Process], watcher: Watcher, first: int, last: int, window: float
-) -> Rate:
-    """The rate from the `first` outcome to the `last`, or as many as fit into `window` seconds."""
-    start: tuple[float, float, int] | None = None
-    deadline = time.monotonic() + 240
-    while True:
+def _watch(processes: list[Process], watcher: Watcher, count: int, seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while watcher.outcomes < count and time.monotonic() < ends:
         watcher.look(0.05)
-        now, cpu = time.monotonic(), sum(each.cpu_seconds() for each in processes)
-        if start is None and watcher.outcomes >= first:
-            start = now, cpu, watcher.outcomes
-        if start and (watcher.outcomes >= last or now - start[0] > window):
-            break
         for each in processes:
-            each.expect(now < deadline, f"{watcher.outcomes} of {last} outcomes")
-    seconds, used, events = now - start[0], cpu - start[1], watcher.outcomes - start[2]
-    peak = max(each.peak_mb() for each in processes)
-    return Rate(events / seconds, used / events * 1e6, peak)
+            each.expect(True, "ended early")
+
+
+def drain(processes: list[Process], watcher: Watcher, count: int) -> None:
+    """Return once so many outcomes can be read."""
+    _watch(processes, watcher, count, _PATIENCE_SECONDS)
+    for each in processes:
+        each.expect(watcher.outcomes >= count, f"{watcher.outcomes} of {count} outcomes")
+
+
+def measure(
+    processes: list[Process],
+    watcher: Watcher,
+    first: int,
+    last: int,
+    window: float = _PATIENCE_SECONDS,
+) -> Rate:
+    """The rate from the `first` outcome to the `last`, or to as many as `window` seconds give."""
+    drain(processes, watcher, first)
+    start, cpu = time.monotonic(), sum(each.cpu_seconds() for each in processes)
+    begun = watcher.outcomes
+    _watch(processes, watcher, last, window)
+    seconds, events = time.monotonic() - start, watcher.outcomes - begun
+    for each in processes:
+        each.expect(events > 0, f"all {begun} outcomes came at once: give it more events")
+    used = sum(each.cpu_seconds() for each in processes) - cpu
+    return Rate(events / seconds, used / events * 1e6, max(each.peak_mb() for each in processes))
 
 
 class Stand:

@@ -32,7 +32,7 @@ from creditfold.core.times import HOUR
 from facts import backlog, publish, set_up, wall
 from latency import Load, percentiles, run
 from recovery import APPLICATION, recover
-from stand import Process, Rate, Stand, Watcher, Worker, measure, stand
+from stand import Process, Rate, Stand, Watcher, Worker, drain, measure, stand
 
 console = Console(width=100)
 Arguments = argparse.Namespace
@@ -68,8 +68,8 @@ def throughput(arguments: Arguments) -> None:
                 process, watcher = contend(on, arguments, kind, name, at)
                 base = first if kind == "worker" else 0  # the others are set up in memory
                 warm, last = base + arguments.events // 20, base + arguments.events
-                window = arguments.window if kind == "faust" else 240.0
-                runs.append(measure([process], watcher, warm, last, window))
+                slow = {"window": arguments.window} if kind == "faust" else {}
+                runs.append(measure([process], watcher, warm, last, **slow))
                 rate = runs[-1]
                 console.print(
                     f"  {kind:7}{rate.events:>8,.0f} events/s {rate.cpu:>6.1f} µs CPU/event"
@@ -102,7 +102,7 @@ def profile(arguments: Arguments) -> None:
         path = Path(temporary) / "profile"
         watcher = Watcher(on)
         worker = on.worker("profiled", profile=path)
-        measure([worker], watcher, first, first + arguments.events, 240)
+        drain([worker], watcher, first + arguments.events)
         worker.stop()
         stats = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]  # typeshed leaves it out
     rows = {at: row for at, row in stats.items() if "'poll' of 'select.epoll'" not in at[2]}
@@ -127,7 +127,7 @@ def latency(arguments: Arguments) -> None:
                 name = f"{kind}-{number}"
                 process, watcher = contend(on, arguments, kind, name, at)
                 before = (first if kind == "worker" else 0) + len(load.sent)
-                measure([process], watcher, 0, before, 240)
+                drain([process], watcher, before)
                 for rate in arguments.rates:
                     began, used = time.monotonic(), process.cpu_seconds()
                     found[rate, kind] += run(load, process, watcher, rate, arguments.seconds)
@@ -151,7 +151,7 @@ def recovery(arguments: Arguments) -> None:
         _, first = begin(on, arguments, events=arguments.customers)
         watcher = Watcher(on)
         worker = on.worker(APPLICATION)
-        rate = measure([worker], watcher, 0, first + arguments.customers, 240)
+        drain([worker], watcher, first + arguments.customers)
         worker.stop()
         runs = {"cold": recover(on, "cold"), "warm": recover(on, APPLICATION)}
     table = Table("", "ready after s", "reading s", "records", "changelog MB", "state MB")
@@ -159,7 +159,6 @@ def recovery(arguments: Arguments) -> None:
         figures = (f"{seconds:.1f}", f"{reading:.1f}", f"{records:,}", f"{log:.0f}", f"{state:.0f}")
         table.add_row(name, *figures)
     console.print(table)
-    console.print(f"{arguments.customers:,} customers, folded at {rate.events:,.0f} facts/s")
 
 
 def scale(arguments: Arguments) -> None:
@@ -182,7 +181,7 @@ def scale(arguments: Arguments) -> None:
                 publish(on.bootstrap, backlog(numbers, arguments.customers, at), on.partitions)
                 # what was folded while the rest was still published does not count
                 begun, sent = first + sent + events // 3, sent + events
-                runs.append(measure(workers, watcher, begun, first + sent, 240))
+                runs.append(measure(workers, watcher, begun, first + sent))
     table = Table("workers", "events/s", "µs CPU/event", "peak MB of one")
     for count, runs in rates.items():
         rate = Rate(*map(statistics.median, zip(*runs, strict=True)))
@@ -197,11 +196,11 @@ def disk(arguments: Arguments) -> None:
         at, first = begin(on, arguments, events=0)
         watcher = Watcher(on)
         worker = on.worker("disk")
-        measure([worker], watcher, 0, first, 120)
+        drain([worker], watcher, first)
         before = {topic: on.log_bytes(topic) for topic in topics}
         usage = backlog(range(arguments.events), arguments.customers, at)
         publish(on.bootstrap, usage, on.partitions)
-        measure([worker], watcher, 0, first + arguments.events, 240)
+        drain([worker], watcher, first + arguments.events)
         after = {topic: on.log_bytes(topic) for topic in topics}
     table = Table("topic", "bytes a usage event")
     each = {topic: (after[topic] - before[topic]) / arguments.events for topic in topics}

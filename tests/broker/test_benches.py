@@ -39,7 +39,7 @@ def figures(row):
 
 
 def test_throughput_has_a_row_for_each_contender_with_the_same_outcomes():
-    printed = bench(f"throughput {SMALL} --events 500 --rounds 1 --window 5")
+    printed = bench(f"throughput {SMALL} --events 20000 --rounds 1 --window 3")
     found = {row[0]: figures(row[1:]) for row in rows(printed)}
     assert ["worker", "bare", "faust"] == list(found)
     assert all(figure > 0 for row in found.values() for figure in row[:2])
@@ -68,7 +68,7 @@ def test_recovery_reads_all_state_cold_and_nothing_warm():
 
 
 def test_scale_has_a_row_for_one_worker_and_for_two():
-    found = rows(bench(f"scale {SMALL} --events 500 --rounds 1"))
+    found = rows(bench(f"scale {SMALL} --events 20000 --rounds 1"))
     assert ["1", "2"] == [row[0] for row in found]
     assert all(figures(row[1:])[0] > 0 for row in found)
 
