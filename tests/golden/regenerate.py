@@ -24,7 +24,7 @@ from creditfold.partition.snapshot import snapshot  # noqa: E402  # the same
 from creditfold.partition.step import Partition  # noqa: E402  # the same
 from creditfold.partition.store import MemoryStore  # noqa: E402  # the same
 from local.desk import to_input  # noqa: E402  # the same
-from partition.bench import NO_LIMIT, numbered  # noqa: E402  # the same
+from partition.batches import NO_LIMIT, numbered  # noqa: E402  # the same
 
 DIRECTORY = HERE / f"behaviour-{BEHAVIOUR}"
 INPUTS = DIRECTORY / "inputs.jsonl"

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from local.desk import catalog, strange, to_input, to_inputs
-from partition.bench import events_of, fresh, log_of, numbered
+from partition.batches import events_of, fresh, log_of, numbered
 from properties.events import START, fact
 
 USAGE = fact("usage.recorded", {"meter": "calls", "quantity": "1"}, id="u", at=START, customer="c")
