@@ -151,11 +151,11 @@ def _tell(run: Cluster, done: Progress, name: str) -> None:
     out = screen.console()
     screen.heading(out, f"{done.done:,} facts of {screen.clean(name)}", f"are on {run.at}")
     rows = [
-        ("sent now", f"{done.sent:,}", "the others were there already"),
-        ("moved", f"{done.moved:,}", "recorded milliseconds later, to keep their order"),
-        ("left out", f"{done.left_out:,}", "the history's own clock.held and clock.released"),
+        ("sent now", done.sent, "the others were there already"),
+        ("moved", done.moved, "recorded milliseconds later, to keep their order"),
+        ("left out", done.left_out, "the history's own clock.held and clock.released"),
     ]
-    out.print(screen.table(("facts", "count", ""), rows, right=("count",)))
+    out.print(screen.counted("facts", rows))
     screen.next_steps(
         out,
         (run.command("worker"), "fold them"),

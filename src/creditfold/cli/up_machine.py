@@ -143,8 +143,8 @@ SAYS = {
 def _show(run: Cluster, tally: dict[str, int]) -> None:
     out = screen.console()
     screen.heading(out, "Demo", f"on {run.at}, {run.settings.partitions} partitions")
-    rows = [(name, f"{tally.get(name, 0):,}", what) for name, what in SAYS.items()]
-    out.print(screen.table(("outcome", "count", ""), rows, right=("count",)))
+    rows = [(name, tally.get(name, 0), what) for name, what in SAYS.items()]
+    out.print(screen.counted("outcome", rows))
 
 
 def _show_ready(run: Cluster, worker: _Worker, customer: str) -> None:
