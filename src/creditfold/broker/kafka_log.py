@@ -24,15 +24,12 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # no __all__
 
 from creditfold.broker.connection import Connection, Where, connection
-from creditfold.broker.problems import BrokerProblem, error_of, explained, sentence
+from creditfold.broker.problems import BrokerProblem, explained, patiently, sentence
 from creditfold.log.records import Headers, Record
 
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # it has no types
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the same
 SILENCE_SECONDS: Final = 30.0
-_LEADERLESS: Final = frozenset(
-    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
-)
 _FETCHED_KIB_MAX: Final = 8 * 1024
 _CONSUMED_MAX: Final = 500
 _PATIENCE: Final = 0.05  # seconds; the client waits for all that many, or so long
@@ -71,7 +68,10 @@ class KafkaLog:
         """The topic's first offset, and its last stable one: below it, nothing is open any more."""
         place = TopicPartition(topic, self.partition)
         try:
-            found = self._asking.get_watermark_offsets(place, timeout=self._seconds)
+            found = patiently(
+                lambda: self._asking.get_watermark_offsets(place, timeout=self._seconds),
+                self._seconds,
+            )
         except KafkaException as problem:
             doing = f"asking how far {topic}-{self.partition} reaches"
             raise explained(doing, self._kafka.bootstrap, problem) from problem
@@ -91,23 +91,21 @@ def offsets(
 ) -> dict[tuple[str, int], int]:
     """First or last stable offsets, by topic and partition."""
     admin = kafka.admin()  # held until all is answered: an answer dies with its client
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            answers = admin.list_offsets(
-                dict.fromkeys(partitions, spec),
-                isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=max(deadline - time.monotonic(), 1.0),
-            )
-            return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
-        except KafkaException as problem:
-            # a leader that is new, or moving, is asked again; the client does not do so itself
-            if error_of(problem).code() in _LEADERLESS and time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
-            named = sorted({partition.topic for partition in partitions})
-            doing = f"asking how far {', '.join(named)} reaches"
-            raise explained(doing, kafka.bootstrap, problem) from problem
+
+    def asked() -> dict[tuple[str, int], int]:
+        answers = admin.list_offsets(
+            dict.fromkeys(partitions, spec),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=seconds,
+        )
+        return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
+
+    try:
+        return patiently(asked, seconds)
+    except KafkaException as problem:
+        named = sorted({partition.topic for partition in partitions})
+        doing = f"asking how far {', '.join(named)} reaches"
+        raise explained(doing, kafka.bootstrap, problem) from problem
 
 
 def records(

@@ -55,6 +55,8 @@ _SETTLING: Final = frozenset(
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
     }
 )
 _ADVICE: Final[dict[int, str]] = {
@@ -132,7 +134,7 @@ def is_fenced(error: KafkaError) -> bool:
 
 
 def patiently(call: Callable[[], T], seconds: float) -> T:
-    """What the call returns; asked again while the cluster finds out who coordinates."""
+    """What the call returns; asked again while the cluster finds out who coordinates or leads."""
     deadline = time.monotonic() + seconds
     while True:
         try:
