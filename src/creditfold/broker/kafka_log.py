@@ -2,7 +2,7 @@
 
 Only what is committed is read, up to the last stable offset at the time of the call. Markers of
 transactions leave holes in the offsets. Kafka keeps record times in milliseconds: a record's time
-is its timestamp x 1000 microseconds, and whoever writes one cuts what is finer. So a fact has
+is its timestamp x 1000 microseconds, and whoever writes one rounds up what is finer. So a fact has
 the same record time here and in an embedded log if that is a whole number of milliseconds.
 """
 

@@ -9,9 +9,10 @@ from typing import Final, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from creditfold.broker.connection import CODECS, Where, connection, metadata, wall_ms
+from creditfold.broker.connection import CODECS, Where, connection, metadata
 from creditfold.broker.plan import INPUT_BYTES_MAX, count_of
 from creditfold.broker.problems import BrokerProblem, NotDelivered, explained, sentence
+from creditfold.broker.stamps import in_milliseconds
 from creditfold.contract.envelope import EVENT_BYTES_MAX, Envelope, Headers, write_binary
 from creditfold.contract.topics import CATALOG_TYPES, CUSTOMER_TYPES, topic_of
 
@@ -20,8 +21,9 @@ LOST_NAMED_MAX: Final = 1_000
 
 
 def record_ms(envelope: Envelope) -> int:
-    """The record's time in milliseconds: `recordedtime` with what is finer cut off, else now."""
-    return wall_ms() if envelope.recordedtime is None else envelope.recordedtime // 1_000
+    """The record's time in milliseconds: `recordedtime`, else now; what is finer is rounded up."""
+    now = time.time_ns() // 1_000
+    return in_milliseconds(now if envelope.recordedtime is None else envelope.recordedtime)
 
 
 def written(envelope: Envelope) -> tuple[bytes | None, bytes, Headers]:
@@ -38,7 +40,7 @@ def written(envelope: Envelope) -> tuple[bytes | None, bytes, Headers]:
 class Publisher:
     """Publishes customer facts in the background; `flush` says whether all are on the log.
 
-    A record's time is the event's `recordedtime`, cut to milliseconds, else now. What waits is
+    A record's time is the event's `recordedtime`, else now, in whole milliseconds. What waits is
     bounded: `publish` blocks while it is full, at most `seconds`, which is also how long a fact is
     tried. The producer repeats what the network loses and doubles nothing while it lives; after a
     crash publish the same events again, since duplicates are answered by their ids.

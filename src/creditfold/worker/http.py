@@ -139,7 +139,7 @@ async def _ask(vitals: Vitals, engine: Engine, partition: int, customer: str) ->
         folder = vitals.folding.folders.get(partition)
         if not metrics.ready or mine is None or mine.halted or folder is None:
             raise NotHere
-        at = max(engine.clock.wall(), mine.log_time)
+        at = mine.log_time if folder.held else max(engine.clock.wall(), mine.log_time)
         return folder.balance(customer, at), folder.sealed
 
     mine = metrics.partitions.get(partition)
