@@ -179,21 +179,19 @@ long_outages = [("kill", 35.0), ("stop", 33.0), ("freeze", 20.0), ("kill", 0.0),
     [outages, pytest.param(long_outages, marks=pytest.mark.long)],
     ids=["short", "long"],
 )
-def test_the_broker_goes_away_and_comes_back(rig, kafka, outages):
-    if kafka.node is None:
-        pytest.skip(f"not ours to kill: {kafka.source}")
+def test_the_broker_goes_away_and_comes_back(rig, node, outages):
     workers = [rig.worker("one").start(), rig.worker("two").start()]
     rig.wait_ready(*workers)
     for how, seconds in outages:
         rig.send(2_000, per_second=2_000)
         if how == "freeze":
-            kafka.node.signal(signal.SIGSTOP)
+            node.signal(signal.SIGSTOP)
             time.sleep(seconds)
-            kafka.node.signal(signal.SIGCONT)
+            node.signal(signal.SIGCONT)
         else:
-            getattr(kafka.node, how)()
+            getattr(node, how)()
             time.sleep(seconds)
-            kafka.node.start()
+            node.start()
         rig.send(2_000, per_second=2_000)
         keep_running(rig, workers)
     rig.verify()

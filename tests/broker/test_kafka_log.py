@@ -111,23 +111,21 @@ def test_a_partition_that_is_not_there_is_told(topics):
         KafkaLog(topics, COUNT, seconds=3).read(USAGE.name)
 
 
-def test_a_broker_that_stops_while_it_is_read_ends_the_reading(topics, kafka):
+def test_a_broker_that_stops_while_it_is_read_ends_the_reading(topics, node):
     import signal
 
-    if kafka.node is None:
-        pytest.skip(f"not ours to freeze: {kafka.source}")
     producer = transactional(topics)
     for _ in range(3):
         put(producer, *[b"x" * 100_000] * 100)
     reading = KafkaLog(topics, 1, seconds=3).read(USAGE.name)
     next(reading)
-    kafka.node.signal(signal.SIGSTOP)
+    node.signal(signal.SIGSTOP)
     began = time.monotonic()
     try:
         with pytest.raises(BrokerProblem, match="gave nothing for 3 s before its end at 303"):
             list(reading)
     finally:
-        kafka.node.signal(signal.SIGCONT)
+        node.signal(signal.SIGCONT)
     assert time.monotonic() - began < 15
 
 

@@ -161,21 +161,19 @@ def test_no_broker_at_the_start_is_one_sentence_within_seconds():
 
 
 @pytest.mark.broker
-def test_a_broker_that_goes_away_leaves_no_fact_unnamed(topics, kafka):
-    if kafka.node is None:
-        pytest.skip(f"not ours to kill: {kafka.source}")
+def test_a_broker_that_goes_away_leaves_no_fact_unnamed(topics, node):
     publisher = Publisher(topics, seconds=4, waiting_max=300)
     for n in range(100):
         publisher.publish(usage(f"before-{n}", "a", BEGIN))
     publisher.flush()
-    kafka.node.kill()
+    node.kill()
     try:
         for n in range(200):
             publisher.publish(usage(f"gone-{n}", "a", BEGIN))
         with pytest.raises(NotDelivered, match="200 facts were not delivered") as raised:
             publisher.flush()
     finally:
-        kafka.node.start()
+        node.start()
     assert {("test", f"gone-{n}") for n in range(200)} == set(raised.value.lost)
     assert 100 == publisher.delivered
     again = Publisher(topics)
@@ -187,27 +185,23 @@ def test_a_broker_that_goes_away_leaves_no_fact_unnamed(topics, kafka):
 
 
 @pytest.mark.broker
-def test_a_short_outage_loses_and_doubles_nothing(topics, kafka):
-    if kafka.node is None:
-        pytest.skip(f"not ours to kill: {kafka.source}")
+def test_a_short_outage_loses_and_doubles_nothing(topics, node):
     with Publisher(topics) as publisher:
         for n in range(2_000):
             publisher.publish(usage(f"u-{n}", f"c-{n % 9}", BEGIN))
             if n == 1_000:
-                kafka.node.kill()
-        kafka.node.start()
+                node.kill()
+        node.start()
     ids = [dict(r.headers)["ce_id"] for r in stored(topics, USAGE.name)]
     assert 2_000 == len(set(ids)) == len(ids)
 
 
 @pytest.mark.broker
-def test_a_full_queue_holds_the_caller_back_and_does_not_grow(topics, kafka):
-    if kafka.node is None:
-        pytest.skip(f"not ours to freeze: {kafka.source}")
+def test_a_full_queue_holds_the_caller_back_and_does_not_grow(topics, node):
     import signal
 
     publisher = Publisher(topics, waiting_max=50, seconds=3)
-    kafka.node.signal(signal.SIGSTOP)
+    node.signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
         for n in range(50):
@@ -217,7 +211,7 @@ def test_a_full_queue_holds_the_caller_back_and_does_not_grow(topics, kafka):
         assert time.monotonic() - began < 6
         assert publisher.waiting <= 50
     finally:
-        kafka.node.signal(signal.SIGCONT)
+        node.signal(signal.SIGCONT)
 
 
 # Catalog facts

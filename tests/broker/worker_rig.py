@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import ConfigResource, ResourceType
 
 import creditfold
 from creditfold.broker.connection import Connection
@@ -45,7 +46,7 @@ class WorkerProcess:
             "PARTITIONS": PARTITIONS,
             "STANDBYS": 0,
             "HTTP_PORT": 0,
-            "SESSION_SECONDS": 3,
+            "SESSION_SECONDS": rig.session_seconds,
             "LOG_FORMAT": "json",
         } | settings
         self.process = None
@@ -118,6 +119,7 @@ class WorkerRig:
     def __init__(self, bootstrap, directory, application):
         self.bootstrap, self.directory, self.application = bootstrap, directory, application
         self.connection = Connection(bootstrap)
+        self.session_seconds = session_seconds(self.connection)
         self.workers = []
         self._producer = self.connection.producer(linger_ms=2)
         self._numbers = itertools.count(1)
@@ -276,6 +278,15 @@ class WorkerRig:
         for output in (*outputs, *simulation.advance(until_)):
             keep(found, output.topic, json.loads(output.value))
         return found
+
+
+def session_seconds(connection):
+    """Three, so that a worker that died is soon missed, or the least that the broker allows."""
+    admin = connection.admin()
+    (broker, *_) = admin.list_topics(timeout=10).brokers
+    resource = ConfigResource(ResourceType.BROKER, str(broker))
+    settings = admin.describe_configs([resource])[resource].result(20)
+    return max(3, int(settings["group.min.session.timeout.ms"].value) / 1_000)
 
 
 def keep(found, topic, data):
