@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from cli.support import command, environment
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
 
 @pytest.mark.usefixtures("kafka")  # where there is no broker to be had, it says so
