@@ -36,15 +36,6 @@ def now():
     return time.time_ns() // 1_000
 
 
-def sample(worker, name, **labels):
-    found = 0.0
-    for family in text_string_to_metric_families(worker.get("/metrics").text):
-        for each in family.samples:
-            if each.name == name and labels.items() <= each.labels.items():
-                found += each.value
-    return found
-
-
 def test_what_is_written_is_what_the_simulation_gives_and_an_auditor_finds_nothing(rig, now):
     hour_ago = now - 3_600 * SECOND
     facts = rig.catalog(hour_ago - SECOND)
@@ -71,20 +62,20 @@ def test_what_is_written_is_what_the_simulation_gives_and_an_auditor_finds_nothi
     assert worker.terminate() == 0
     again = rig.worker().start().wait_ready()
     assert again.balance("c-1").json()["usable"] == {"credits": "1000"}
-    assert 0 == sample(again, "creditfold_partition_records_total")
+    assert 0 == again.sample("creditfold_partition_records_total")
     assert again.terminate() == 0
 
 
 def assert_metrics(worker):
     families = text_string_to_metric_families(worker.get("/metrics").text)
     assert {m.name.removesuffix("_total") for m in CATALOGUE} == {f.name for f in families}
-    assert 1 == sample(worker, "creditfold_ready")
-    assert 414 == sample(worker, "creditfold_partition_records_total")
-    assert 0 == sample(worker, "creditfold_partition_lag_offsets")
+    assert 1 == worker.sample("creditfold_ready")
+    assert 414 == worker.sample("creditfold_partition_records_total")
+    assert 0 == worker.sample("creditfold_partition_lag_offsets")
     outcomes = "creditfold_outcomes_total"
-    assert 1 == sample(worker, outcomes, status="rejected", code="unknown_customer")
-    assert 1 == sample(worker, outcomes, status="duplicate")
-    assert 0 < sample(worker, "creditfold_event_delay_seconds_count") < 20
+    assert 1 == worker.sample(outcomes, status="rejected", code="unknown_customer")
+    assert 1 == worker.sample(outcomes, status="duplicate")
+    assert 0 < worker.sample("creditfold_event_delay_seconds_count") < 20
 
 
 def test_a_balance_is_answered_by_its_owner_and_the_others_say_who_that_is(rig, now):
@@ -96,7 +87,7 @@ def test_a_balance_is_answered_by_its_owner_and_the_others_say_who_that_is(rig, 
     one, two = rig.worker("one").start(), rig.worker("two").start()
     until(
         lambda: (
-            all(w.ready() and sample(w, "creditfold_partition_halted") == 0 for w in (one, two))
+            all(w.ready() and w.sample("creditfold_partition_halted") == 0 for w in (one, two))
             and {one.balance(c).status_code for c in customers} == {200, 421}
         ),
         lambda: f"{one.tail()}\n{two.tail()}",
@@ -125,8 +116,8 @@ def test_too_many_dead_letters_halt_their_partition_only(rig, now):
     (reason,) = worker.get("/readyz").json()["reasons"]
     assert reason.startswith("partition 1 is halted: creditfold.usage.v1-1@2: ")
     assert "creditfold dead-letters list" in reason
-    assert 1 == sample(worker, "creditfold_partition_halted")
-    assert 2 == sample(worker, "creditfold_dead_letters_total", code="not_cloudevents")
+    assert 1 == worker.sample("creditfold_partition_halted")
+    assert 2 == worker.sample("creditfold_dead_letters_total", code="not_cloudevents")
     assert 200 == worker.get("/healthz").status_code, "a restart would not cure it"
     mine, other = names(1, 1)[0], names(2, 1)[0]
     rig.send(rig.customer(other, now) + rig.customer(mine, now))

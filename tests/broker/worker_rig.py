@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource, ResourceType
+from prometheus_client.parser import text_string_to_metric_families
 
 import creditfold
 from creditfold.broker.connection import Connection
@@ -35,9 +36,10 @@ CRASHED = EXIT_CRASHED
 
 
 class WorkerProcess:
-    """`python -m creditfold.worker` with its own state directory and port."""
+    """`python -m creditfold worker` with its own state directory and port."""
 
     def __init__(self, rig, name, **settings):
+        self.name = name
         self.log = rig.directory / f"{name}.log"
         self._settings = {
             "KAFKA": rig.bootstrap,
@@ -58,7 +60,7 @@ class WorkerProcess:
         ours = {f"CREDITFOLD_{name}": str(value) for name, value in self._settings.items()}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "creditfold.worker"],
+                [sys.executable, "-m", "creditfold", "worker"],
                 stdout=output,
                 stderr=output,
                 env=os.environ | {"PYTHONPATH": str(SOURCE)} | ours,
@@ -90,6 +92,18 @@ class WorkerProcess:
 
     def balance(self, customer):
         return self.get(f"/v1/customers/{customer}")
+
+    def samples(self, name, **labels):
+        """The values of a metric's samples that have these labels."""
+        return [
+            each.value
+            for family in text_string_to_metric_families(self.get("/metrics").text)
+            for each in family.samples
+            if each.name == name and labels.items() <= each.labels.items()
+        ]
+
+    def sample(self, name, **labels):
+        return sum(self.samples(name, **labels))
 
     def ready(self):
         with suppress(httpx.TransportError):
