@@ -159,6 +159,21 @@ def test_no_send_is_answered_with_an_error_while_the_cluster_is_well(rig):
     assert "error produce response" not in worker.log.read_text()
 
 
+def test_assignments_under_load_are_opened_in_a_group_without_offsets(rig):
+    """A fetch that one comes into has no position to go on from; no opening waits for it."""
+    silent = {"group_commit_seconds": 3_600.0}
+    one, two = rig.worker("one", **silent).start(), rig.worker("two", **silent).start()
+    rig.wait_ready(one, two)
+    for _ in range(5):
+        one.kill()
+        rig.send(600, per_second=200)
+        one.start()
+        rig.send(400, per_second=200)
+        rig.wait_ready(one, two, seconds=30)
+    rig.wait_for_outputs(rig.sent)
+    rig.verify()
+
+
 def keep_running(rig, workers, seconds=120):
     """Be the supervisor until every input has its output: start again what crashed on doubt."""
     deadline = time.monotonic() + seconds

@@ -26,7 +26,7 @@ HOUR = 3_600 * SECOND
 
 
 class Size(NamedTuple):
-    """How many facts a scenario sends at least, how often it does its worst, for how long."""
+    """How many facts a scenario sends at least, how often it does its worst, to how many."""
 
     facts: int
     times: int

@@ -6,7 +6,6 @@ import pytest
 
 from crash.kafka import campaign
 from crash.scenarios import SCENARIOS, Size
-from creditfold.broker.jars import BrokerUnavailable
 
 pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
