@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import httpx
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -247,24 +248,27 @@ class Field:
 
     # Judging
 
-    def judge(self) -> Judge:
-        """Read all that was committed, and ask the workers for all balances."""
+    def judge(self) -> tuple[Judge, dict[str, Any]]:
+        """Ask the workers for all balances, let them go, and read and replay what was committed."""
         self.ready()
         judge, now = Judge(STRANGERS), wall()
         snapshots = self._snapshots()
-        for number in range(PARTITIONS):
-            judge.partition(
-                *(self._read(topics, number) for topics in (INPUTS, [LEDGER], [REVENUE]))
-            )  # fmt: skip
-        judge.sent(self._sent)
-        judge.customers(snapshots, utc(now))
-        return judge
+        self.stop()
+        with ThreadPoolExecutor(1) as pool:
+            replaying = pool.submit(self._replay)
+            for number in range(PARTITIONS):
+                judge.partition(
+                    *(self._read(topics, number) for topics in (INPUTS, [LEDGER], [REVENUE]))
+                )
+            judge.sent(self._sent)
+            judge.customers(snapshots, utc(now))
+            return judge, replaying.result()
 
     def _read(self, topics: list[str], partition: int) -> Iterator[Record]:
         return map(_record, committed(self.bootstrap, topics, [partition]))
 
-    def _snapshots(self) -> dict[str, dict[str, object]]:
-        found: dict[str, dict[str, object]] = {}
+    def _snapshots(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
         customers = [each for traffic in self._traffic for each in traffic.customers]
         with httpx.Client(timeout=10) as client:
             for worker in self.workers:
@@ -275,14 +279,14 @@ class Field:
                             found[customer] = answer.json()
         return found
 
-    def replay(self) -> dict[str, object]:
+    def _replay(self) -> dict[str, Any]:
         """What `creditfold replay --verify` says of the cluster."""
         done = subprocess.run(
             [sys.executable, "-m", "creditfold", "replay", "--verify", "-o", "json",
              "--kafka", self.bootstrap],
             stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(SOURCE)}, check=False,
         )  # fmt: skip
-        found: dict[str, object] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(done.stdout)
         assert found["agrees"] == (done.returncode == 0), done.returncode
         return found
 

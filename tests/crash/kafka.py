@@ -26,7 +26,7 @@ from crash.scenarios import SCENARIOS, Size  # noqa: E402  # the same
 
 FACTS, FACTS_LONG = 20_000, 75_000
 COLUMNS = ("facts", "kills", "outcomes", "lost", "missing", "doubled", "gaps", "unexpected",
-           "differing", "differences", "seconds")  # fmt: skip
+           "differing", "differences", "seconds", "judging")  # fmt: skip
 
 
 class Result(NamedTuple):
@@ -55,9 +55,7 @@ def campaign(directory: Path, plays: dict[str, Size], seed: int) -> Result:
         for name, size in plays.items():
             SCENARIOS[name].play(field, size)
         played = time.monotonic()
-        judge = field.judge()
-        field.stop()
-        replay = field.replay()
+        judge, replay = field.judge()
     finally:
         field.close()
     differences = replay["differences"] + replay["broken_links"] + replay["waiting"]
@@ -73,11 +71,12 @@ def campaign(directory: Path, plays: dict[str, Size], seed: int) -> Result:
 def row(result: Result) -> str:
     """One line of the table."""
     v = result.verdict
-    counts = (v.facts, result.kills, v.outcomes, v.lost, v.missing, v.doubled, v.gaps,
-              v.unexpected, v.differing, result.differences, round(result.seconds))  # fmt: skip
-    return f"{result.name:16}" + "".join(
-        f"{n:>{len(c) + 2},}" for n, c in zip(counts, COLUMNS, strict=True)
+    counts = (
+        *(v.facts, result.kills, v.outcomes, v.lost, v.missing, v.doubled, v.gaps, v.unexpected),
+        *(v.differing, result.differences, round(result.seconds), round(result.judging)),
     )
+    cells = (f"{n:>{len(column) + 2},}" for n, column in zip(counts, COLUMNS, strict=True))
+    return f"{result.name:16}" + "".join(cells)
 
 
 def main() -> int:

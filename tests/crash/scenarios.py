@@ -156,7 +156,7 @@ def join_and_leave(field: Field, size: Size) -> None:
     field.open(size.customers)
     field.start(1)
     field.ready()
-    with field.flow(size.facts, 3_000):
+    with field.flow(size.facts, 2_000):
         for n in range(size.times):
             field.join(f"guest{n}")
             if n % 2:
@@ -325,7 +325,7 @@ SCENARIOS = {
     "freeze": Scenario(frozen_for_longer_than_its_session, 1, 4),
     "wipe": Scenario(wiped, 2, 10),
     "standby": Scenario(a_standby_takes_over, 2, 6),
-    "join-leave": Scenario(join_and_leave, 3, 12),
+    "join-leave": Scenario(join_and_leave, 3, 6),
     "broker-kill": Scenario(broker_is_killed, 2, 8),
     "broker-away": Scenario(broker_is_away, 1, 3),
     "no-offsets": Scenario(first_start_on_a_full_changelog, 1, 4),
