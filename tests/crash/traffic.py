@@ -81,12 +81,11 @@ class Traffic:
                 yield from self._grant(customer)
 
     def facts(self, count: int) -> Iterator[Envelope]:
-        """At least so many: a grant brings its invoice along."""
+        """At least so many that are new: a grant brings its invoice along, repeats do not count."""
         end = self._made + count
         while self._made < end:
             drawn = self._chance.random()
             if self._last and drawn < self._repeats:
-                self._made += 1
                 again = self._chance.choice(self._last)
                 yield _recorded(again, self._now())
             elif drawn > 0.985:
