@@ -18,7 +18,7 @@ from creditfold.partition.position import Position
 from creditfold.partition.snapshot import balance_at
 from creditfold.partition.step import Partition
 from creditfold.partition.store import MemoryStore
-from partition.bench import NO_LIMIT
+from partition.batches import NO_LIMIT
 
 CUT = 40
 
