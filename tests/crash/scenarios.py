@@ -319,9 +319,9 @@ class Scenario(NamedTuple):
 
 SCENARIOS = {
     "hour": Scenario(an_hour_of_downtime, 1, 1),
-    "kill": Scenario(one_of_two_is_killed, 6, 35),
+    "kill": Scenario(one_of_two_is_killed, 6, 30),
     "kill-backlog": Scenario(killed_with_a_backlog, 4, 30),
-    "term-backlog": Scenario(terminated_with_a_backlog, 4, 15),
+    "term-backlog": Scenario(terminated_with_a_backlog, 4, 8),
     "freeze": Scenario(frozen_for_longer_than_its_session, 1, 4),
     "wipe": Scenario(wiped, 2, 10),
     "standby": Scenario(a_standby_takes_over, 2, 6),
@@ -331,6 +331,6 @@ SCENARIOS = {
     "no-offsets": Scenario(first_start_on_a_full_changelog, 1, 4),
     "offsets-deleted": Scenario(group_offsets_deleted, 1, 4),
     "shuffled": Scenario(repeated_and_shuffled, 1, 1),
-    "three-brokers": Scenario(brokers_in_turn, 6, 15, brokers=3),
+    "three-brokers": Scenario(brokers_in_turn, 6, 12, brokers=3),
 }
 """By name; `hour` has to come first where several share a log, since its clock is behind."""
