@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from reader import committed
-from worker_rig import PARTITIONS, SOURCE, WorkerProcess, until
+from worker_rig import PARTITIONS, SOURCE, WorkerProcess, session_seconds, until
 
 from crash.books import INPUTS, LEDGER, REVENUE, Judge, Record, utc
 from crash.cluster import Cluster
@@ -77,6 +77,7 @@ class Field:
         self.cluster = Cluster(directory, brokers).start()
         self.bootstrap = self.cluster.bootstrap
         create(self.bootstrap, application=self.application, partitions=PARTITIONS)
+        self.session_seconds = session_seconds(Connection(self.bootstrap))
         self.workers: list[WorkerProcess] = []
         self._answers = Answers(self.bootstrap)
         self._publisher = Publisher(self.bootstrap, seconds=120)
