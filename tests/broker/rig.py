@@ -237,5 +237,5 @@ class Rig:
                     stamp = message.timestamp()[1] * 1_000
                     lanes[topic].append(Record(topic, partition, offset, stamp, b"", b""))
             assert records == len(lanes[topic])
-        merged = merge(list(lanes.values()), [False] * len(lanes), header["now"], 1 << 30)
+        merged = merge(list(lanes.values()), [False] * len(lanes), header["now"])
         return [(r.topic, r.partition, r.offset) for r in merged]

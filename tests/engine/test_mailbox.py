@@ -83,3 +83,19 @@ def test_news_end_the_wait():
         await mailbox.news(0.01)
 
     asyncio.run(scenario())
+
+
+def test_a_fetch_that_leaves_nothing_waiting_wakes_nobody():
+    async def scenario():
+        mailbox = made()
+        waiting = asyncio.create_task(mailbox.news(30))
+        await asyncio.sleep(0)
+        mailbox.deliver("commands", [], 0, 0, 0, 1)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        mailbox.deliver("usage", records(10), 10, 11, 11, 1)
+        await asyncio.sleep(0)
+        mailbox.deliver("commands", [], 0, 0, 0, 2)
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(scenario())

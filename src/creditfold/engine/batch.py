@@ -9,8 +9,7 @@ With `ceiling = header.now` the records in a header's ranges come out in the sam
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
 from creditfold.log.order import merge
@@ -50,15 +49,19 @@ def weight(record: Record) -> int:
     return len(record.value or b"") + len(record.key or b"") + 200
 
 
-def order(lanes: Sequence[Lane], ceiling: int, limit: int, since: int) -> list[Record]:
-    """Return the next records in batch order, at most `limit`; they stay in their lanes."""
+def ready(lanes: Sequence[Lane], since: int) -> bool:
+    """Tell whether `order` has a record: something waits, and no lane's next one is unknown."""
+    certain = all(lane.waiting or lane.read_up(since) for lane in lanes)
+    return certain and any(lane.waiting for lane in lanes)
+
+
+def order(lanes: Sequence[Lane], ceiling: int, since: int) -> Iterator[Record]:
+    """Yield what waits in batch order, as far as that is certain; it stays in its lanes."""
     pending = [lane for lane in lanes if lane.waiting or not lane.read_up(since)]
-    if not all(lane.waiting for lane in pending):
-        return []
     if len(pending) == 1:
-        return list(islice(pending[0].waiting, limit))
+        return iter(pending[0].waiting)
     more = [not lane.read_up(since) for lane in pending]
-    return merge([lane.waiting for lane in pending], more, ceiling, limit)
+    return merge([lane.waiting for lane in pending], more, ceiling)
 
 
 def advance(lanes: Sequence[Lane], taken: Sequence[Record]) -> tuple[Range, ...]:

@@ -50,11 +50,17 @@ class Mailbox:
         lane.read_at = polled if after >= end else 0
         self.ends[topic] = end
         if records:
-            if not any(other.waiting for other in self.lanes):
+            if not self.waiting():
                 self.first_at = time.monotonic()
             lane.waiting.extend(records)
             lane.bytes += sum(map(weight, records))
-        self._news.set()
+        # an idle partition has nothing to look at
+        if self.waiting():
+            self._news.set()
+
+    def waiting(self) -> int:
+        """Return how many records wait."""
+        return sum(len(lane.waiting) for lane in self.lanes)
 
     def lag(self) -> int:
         """Return how many offsets are not folded yet.
