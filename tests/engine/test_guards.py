@@ -7,6 +7,7 @@ import faust
 import pytest
 from aiokafka import conn
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.producer import sender
 from faust.transport.drivers import by_url
 from faust.transport.drivers.aiokafka import Consumer
 
@@ -35,6 +36,7 @@ def test_a_changed_private_member_refuses_to_run(monkeypatch):
         ("faust-streaming", faust.App, "_fetcher"),
         ("aiokafka", PartitionRecords, "_consumer_record"),
         ("aiokafka", conn, "READER_LIMIT"),
+        ("aiokafka", sender, "BACKOFF_OVERRIDE"),
     ],
 )
 def test_a_missing_private_member_refuses_to_run(monkeypatch, library, owner, member):

@@ -8,16 +8,27 @@ and aiokafka's public consumer and producer.
 import inspect
 from collections.abc import Callable
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any
 
 import faust
 from aiokafka import conn
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.producer import sender
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 
 from creditfold.engine.errors import RefusedToStart
 
-_READER_LIMIT = 1 << 20
+#: module, constant, what it becomes, and what that is needed for
+CONSTANTS: tuple[tuple[ModuleType, str, float, str], ...] = (
+    # A connection stops reading while twice its limit waits, until its reader has had a turn. By
+    # default that is 32 times in a full fetch, and each turn of the consumer's thread waits for
+    # the fold to give way.
+    (conn, "READER_LIMIT", 1 << 20, "to read in large pieces"),
+    # A broker answers the end of a transaction before its markers are written, and the next one
+    # is told to come back. By default that is after 20 ms, longer than a whole transaction takes.
+    (sender, "BACKOFF_OVERRIDE", 0.003, "to begin a transaction soon after the last"),
+)
 
 #: owner, member, its parameters, and what it is needed for
 MEMBERS: tuple[tuple[type, str, tuple[str, ...], str], ...] = (
@@ -40,11 +51,12 @@ MEMBERS: tuple[tuple[type, str, tuple[str, ...], str], ...] = (
 
 def check() -> None:
     """Refuse to run where a private member is missing or takes other arguments."""
-    if not isinstance(getattr(conn, "READER_LIMIT", None), int):
-        raise RefusedToStart(
-            f"{_library(PartitionRecords)}: conn.READER_LIMIT is not there; it is needed to read "
-            "in large pieces. Install the pinned version."
-        )
+    for module, name, value, purpose in CONSTANTS:
+        if type(getattr(module, name, None)) is not type(value):
+            raise RefusedToStart(
+                f"{_library(module.__name__)}: {module.__name__}.{name} is not there; it is needed "
+                f"{purpose}. Install the pinned version."
+            )
     for owner, name, parameters, purpose in MEMBERS:
         member: Any = inspect.getattr_static(owner, name, None)
         # mode keeps the function of its cached property under a mangled name
@@ -52,25 +64,21 @@ def check() -> None:
         found = tuple(inspect.signature(function).parameters) if callable(function) else None
         if found != parameters:
             raise RefusedToStart(
-                f"{_library(owner)}: {owner.__name__}.{name} is {found}, not {parameters}; it is "
-                f"needed {purpose}. Install the pinned version."
+                f"{_library(owner.__module__)}: {owner.__name__}.{name} is {found}, not "
+                f"{parameters}; it is needed {purpose}. Install the pinned version."
             )
 
 
-def _library(owner: type) -> str:
-    name = "aiokafka" if owner.__module__.startswith("aiokafka") else "faust-streaming"
+def _library(module: str) -> str:
+    name = "aiokafka" if module.startswith("aiokafka") else "faust-streaming"
     return f"{name} {version(name)}"
 
 
 def adapt(make: Callable[[PartitionRecords, Any, Any], Any]) -> None:
-    """Have aiokafka's clients hand out what `make` returns for a raw record, and read large pieces.
-
-    A connection stops reading while twice its limit waits, until its reader has had a turn. By
-    default that is 32 times in a full fetch, and each turn of the consumer's thread waits for the
-    fold to give way.
-    """
+    """Have aiokafka's clients hand out what `make` returns for a raw record; set `CONSTANTS`."""
     PartitionRecords._consumer_record = make
-    conn.READER_LIMIT = _READER_LIMIT
+    for module, name, value, _ in CONSTANTS:
+        setattr(module, name, value)
 
 
 def feeder(app: faust.App) -> Any:
