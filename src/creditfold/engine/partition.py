@@ -4,6 +4,7 @@ The task owns its mailbox, producer, store and folder, so inputs, clock steps an
 serial without a lock: a clock sweep and an input batch can never both open a transaction.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,13 +48,19 @@ class Partition:
     """Folds one partition until told to stop; whatever it cannot be sure of, it raises."""
 
     def __init__(
-        self, holdings: Holdings, config: EngineConfig, clock: Clock, metrics: PartitionMetrics
+        self,
+        holdings: Holdings,
+        config: EngineConfig,
+        clock: Clock,
+        metrics: PartitionMetrics,
+        turns: asyncio.Semaphore,
     ) -> None:
         self.holdings = holdings
         self._config = config
         self._limits = config.limits
         self._clock = clock
         self._metrics = metrics
+        self._turns = turns
         self._position = holdings.position
         self._stopping = False
         metrics.log_time = holdings.position.now
@@ -84,6 +91,13 @@ class Partition:
         if rest > 0:
             await self.holdings.mailbox.news(rest)
         else:
+            async with self._turns:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        # while others had theirs more may have come, or the end of the task
+        wall = self._clock.wall()
+        if not self._stopping and self._rest(wall) <= 0:
             await self._batch(wall)
 
     def _rest(self, wall: int) -> float:
