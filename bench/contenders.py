@@ -1,6 +1,7 @@
 """What the worker is compared with, each a process of its own: the same fold in other loops.
 
-Both begin with the customers set up in memory, and write to topics with their own name in front:
+Both begin with the customers set up in memory, compress as the worker does, and write to topics
+with their own name in front:
 
     bare     a confluent-kafka transactional loop, its state in memory: a ceiling for one process
              rather than a rival, since a crash loses all it knew
@@ -84,6 +85,7 @@ def bare(options: dict) -> None:
     producer = to.producer(
         transactional_id=options["name"],
         linger_ms=5,
+        compression_type="snappy",
         queue_buffering_max_messages=1_000_000,
     )
     producer.init_transactions()
@@ -159,6 +161,7 @@ def faust(options: dict) -> None:
         topic_disable_leader=True,
         web_enabled=False,
         producer_linger=0.02,
+        producer_compression_type="snappy",
         producer_max_batch_size=262_144,
         stream_buffer_maxsize=16_384,
         broker_max_poll_records=5_000,

