@@ -22,6 +22,7 @@ from creditfold.broker.kafka_log import KafkaLog
 from creditfold.broker.plan import plan
 from creditfold.broker.topics import create
 from creditfold.contract.envelope import Envelope, write_binary
+from creditfold.contract.partitions import Home
 from creditfold.contract.topics import INPUTS, RANK, event_type, topic_of
 from creditfold.local.runtime import Input
 from creditfold.log.order import ordered
@@ -141,7 +142,7 @@ class Folded:
         self.bootstrap = bootstrap
         self.number = number
         self.batches: list[Batch] = []
-        self._partition = Partition(MemoryStore(), number, Position())
+        self._partition = Partition(MemoryStore(), Home(number, COUNT), Position())
 
     def run(self, step: int = 10) -> Folded:
         log = KafkaLog(self.bootstrap, self.number)

@@ -13,10 +13,10 @@ from creditfold.broker.catalog import CatalogPublisher
 from creditfold.broker.connection import CODECS, PARTITIONER
 from creditfold.broker.jars import free_port
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import murmur2, partition_of
 from creditfold.broker.problems import BrokerProblem, Fenced, NotDelivered, WrongTopics
 from creditfold.broker.publisher import Publisher
 from creditfold.contract.envelope import EVENT_BYTES_MAX, read_record
+from creditfold.contract.partitions import murmur2, partition_of
 from creditfold.contract.topics import COMMANDS, USAGE
 
 pytestmark = pytest.mark.campaign

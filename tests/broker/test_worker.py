@@ -10,10 +10,10 @@ from worker_rig import CRASHED, PARTITIONS, SECOND, WorkerRig, names, until
 
 from creditfold.audit import chain, replay
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.contract.envelope import write_binary
 from creditfold.contract.instants import parse_instant
-from creditfold.contract.topics import COMMANDS, LEDGER, USAGE
+from creditfold.contract.partitions import partition_of
+from creditfold.contract.topics import COMMANDS, LEDGER, USAGE, topic_of
 from creditfold.worker import letters, retry
 from creditfold.worker.metrics import CATALOGUE
 from creditfold.worker.resend import Coordinates
@@ -195,6 +195,30 @@ def test_a_dead_letter_is_shown_and_sent_again_with_a_corrected_key(rig, now):
     assert 1 == letters.retry_letters(rig.bootstrap, **corrected).counts["answered"]
     (record,) = KafkaLog(rig.bootstrap, 2).read(COMMANDS.name)
     assert (name.encode(), value, headers) == (record.key, record.value, record.headers)
+
+
+def test_a_record_on_another_customers_partition_opens_no_second_account(rig, now):
+    """librdkafka's own partitioner puts records where no other client looks for them."""
+    (name,) = names(2, 1)
+    facts = rig.customer(name, now - 10 * SECOND, usages=2)
+    rig.send(rig.catalog(now - 11 * SECOND) + facts)
+    for fact in (facts[0], facts[-1], rig.usage(name, 5, now)):
+        rig.put(topic_of(fact.type).name, *write_binary(fact), now, partition=1)
+    rig.flush()
+    worker = rig.worker().start().wait_ready()
+    rig.wait_for_outcomes(3 * PARTITIONS + 7 + 3)
+    found = list(letters.letters(rig.bootstrap))
+    assert ["wrong_partition"] * 3 == [each.code for each in found]
+    assert "it lies on partition 1 of 4 and its key belongs on 2" in found[0].detail
+    assert "murmur2_random" in found[0].detail
+    assert 0 == replay.verify(KafkaLog(rig.bootstrap, 1)).differences
+    done = letters.retry_letters(rig.bootstrap)
+    assert {"sent": 1, "answered": 2} == {fate: n for fate, n in done.counts.items() if n}
+    rig.wait_for_outcomes(3 * PARTITIONS + 7 + 3 + 1)
+    (block,) = (b for b in worker.balance(name).json()["blocks"] if b["block"] == f"{name}-free")
+    assert str(7 + 8 + 5) == block["drawn"]
+    assert {name} == {o["customer"] for o in rig.ledger([2]) if o.get("customer")}
+    assert [] == [o["customer"] for o in rig.ledger([1]) if o.get("customer")]
 
 
 def test_outputs_with_another_number_of_partitions_are_refused_in_the_last_line(rig):

@@ -18,10 +18,10 @@ from confluent_kafka.admin import ConfigResource, ResourceType
 import creditfold
 from creditfold.broker.connection import Connection
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import changelog
 from creditfold.broker.topics import create
 from creditfold.contract.envelope import Envelope, write_binary
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import CATALOG_TYPES, LEDGER, RANK, REVENUE, TOPICS, topic_of
 from creditfold.contract.topics import event_type as full
 from creditfold.core.times import rfc3339

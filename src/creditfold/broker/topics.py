@@ -18,7 +18,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from creditfold.broker.connection import Connection, Where, connection, metadata
 from creditfold.broker.plan import (
     APPLICATION,
-    PARTITIONS,
     Plan,
     listed,
     partition_counts,
@@ -26,6 +25,7 @@ from creditfold.broker.plan import (
     settings_of,
 )
 from creditfold.broker.problems import BrokerProblem, WrongTopics, error_of, explained, sentence
+from creditfold.contract.partitions import PARTITIONS
 
 REPLICATION_MAX: Final = 3
 

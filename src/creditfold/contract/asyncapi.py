@@ -9,6 +9,7 @@ from typing import Any
 from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import JSON
 from creditfold.contract.outputs import OUTPUTS
+from creditfold.contract.partitions import PARTITIONS
 from creditfold.contract.topics import (
     CATALOG_TYPES,
     DEAD_LETTERS,
@@ -23,9 +24,6 @@ from creditfold.contract.topics import (
 
 FILE = "asyncapi.yaml"
 """Where it is committed, beside the schemas that it refers to."""
-
-PARTITIONS = 12
-"""Of every topic alike, or one customer would not live in one partition of each."""
 
 REPLICAS = 3
 """What a cluster should have; a single node has one."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from creditfold.contract.outputs import Snapshot
+from creditfold.contract.partitions import Home
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account
 from creditfold.engine import seam
@@ -68,11 +70,11 @@ class CreditFolder:
     """Folds one partition over the engine's committed state."""
 
     def __init__(
-        self, partition: int, reader: seam.Reader, note: Note, tally: Tally, letters_max: int
+        self, home: Home, reader: seam.Reader, note: Note, tally: Tally, letters_max: int
     ) -> None:
         due = ((instant, key.decode()) for instant, key in reader.due(*_ALL_DUE))
         self._state = StoredState(reader, due)
-        self._fold = PartitionFold(self._state, partition, note.out)
+        self._fold = PartitionFold(self._state, home, note.out)
         self._records, self._letters = note.records, note.letters
         self.sealed = 0  # batches since this folder was made, the one not yet committed included
         self._tally = tally
@@ -138,17 +140,19 @@ class CreditFolder:
 
 
 class CreditFolding:
-    """Makes the folders of a worker and keeps them at hand for its HTTP service."""
+    """Makes the folders of a worker and has those at hand that the engine holds."""
 
-    def __init__(self, letters_max: int = 100) -> None:
+    def __init__(self, partitions: int, letters_max: int) -> None:
         self.tally = Tally()
-        self.folders: dict[int, CreditFolder] = {}
+        self.folders: WeakValueDictionary[int, CreditFolder] = WeakValueDictionary()
+        self._partitions = partitions
         self._letters_max = letters_max
 
     def folder(self, partition: int, reader: seam.Reader, note: bytes | None) -> CreditFolder:
         """A folder of the partition; `note` is from its last batch."""
         read = Note() if note is None else msgspec.json.decode(note, type=Note)
-        folder = CreditFolder(partition, reader, read, self.tally, self._letters_max)
+        home = Home(partition, self._partitions)
+        folder = CreditFolder(home, reader, read, self.tally, self._letters_max)
         self.folders[partition] = folder
         return folder
 

@@ -10,7 +10,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from creditfold.broker.plan import APPLICATION, PARTITIONS, changelog
+from creditfold.broker.plan import APPLICATION, changelog
+from creditfold.contract.partitions import PARTITIONS
 from creditfold.contract.topics import RANK
 from creditfold.engine.config import EngineConfig
 
