@@ -1,4 +1,5 @@
 """The real worker on a real Kafka: what it writes, what it answers, and how things are mended."""
+# ruff: noqa: F811  (fixtures are imported, and asked for by the same names)
 
 import json
 import time
@@ -6,7 +7,7 @@ import time
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
-from worker_rig import CRASHED, PARTITIONS, SECOND, WorkerRig, names, until
+from worker_rig import CRASHED, PARTITIONS, SECOND, names, now, rig, until  # noqa: F401  # fixtures
 
 from creditfold.audit import chain, replay
 from creditfold.broker.kafka_log import KafkaLog
@@ -19,21 +20,6 @@ from creditfold.worker.metrics import CATALOGUE
 from creditfold.worker.resend import Coordinates
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def rig(kafka, tmp_path):
-    """Topics have the contract's names, so they are made for each test and deleted after it."""
-    if kafka.node is None and kafka.source.startswith("CREDITFOLD_KAFKA"):
-        pytest.skip("this would delete the topics of a cluster that is not ours")
-    made = WorkerRig(kafka.bootstrap, tmp_path, "creditfold")
-    yield made.make_topics()
-    made.close()
-
-
-@pytest.fixture
-def now():
-    return time.time_ns() // 1_000
 
 
 def sample(worker, name, **labels):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource, ResourceType
 
@@ -239,6 +240,12 @@ class WorkerRig:
 
     # What was written
 
+    def drawn(self, worker, customer):
+        """How much of all of the customer's blocks is drawn, by the worker's answer."""
+        until(lambda: worker.ready() and worker.balance(customer).status_code == 200, worker.tail)
+        blocks = worker.balance(customer).json()["blocks"]
+        return sum(int(block["drawn"]) for block in blocks)
+
     def ledger(self, partitions=range(PARTITIONS)):
         """All outcomes, in order within each partition; headers are left out."""
         found = []
@@ -313,3 +320,18 @@ def until(condition, why, seconds=60, pause=0.1):
     while not condition():
         assert time.monotonic() < deadline, why() if callable(why) else why
         time.sleep(pause)
+
+
+@pytest.fixture
+def rig(kafka, tmp_path):
+    """Topics have the contract's names, so they are made for each test and deleted after it."""
+    if kafka.node is None and kafka.source.startswith("CREDITFOLD_KAFKA"):
+        pytest.skip("this would delete the topics of a cluster that is not ours")
+    made = WorkerRig(kafka.bootstrap, tmp_path, "creditfold")
+    yield made.make_topics()
+    made.close()
+
+
+@pytest.fixture
+def now():
+    return time.time_ns() // 1_000
