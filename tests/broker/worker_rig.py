@@ -28,6 +28,7 @@ from creditfold.contract.topics import event_type as full
 from creditfold.core.times import rfc3339
 from creditfold.engine.app import EXIT_CRASHED
 from creditfold.partition.simulation import Simulation
+from creditfold.worker.letters import letters
 
 SOURCE = Path(creditfold.__file__).parents[1]
 PARTITIONS = 4
@@ -242,7 +243,7 @@ class WorkerRig:
 
     def drawn(self, worker, customer):
         """How much of all of the customer's blocks is drawn, by the worker's answer."""
-        until(lambda: worker.ready() and worker.balance(customer).status_code == 200, worker.tail)
+        until(lambda: worker.balance(customer).status_code == 200, worker.tail)
         blocks = worker.balance(customer).json()["blocks"]
         return sum(int(block["drawn"]) for block in blocks)
 
@@ -255,6 +256,10 @@ class WorkerRig:
                 if "outcome" in data:
                     found.append(data)
         return found
+
+    def codes(self):
+        """The reason codes of all dead letters."""
+        return [letter.code for letter in letters(self.bootstrap)]
 
     def wait_for_outcomes(self, count, seconds=60):
         def enough():

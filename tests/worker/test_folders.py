@@ -2,7 +2,11 @@
 
 import gc
 
-from creditfold.worker.folder import CreditFolding
+import msgspec
+import pytest
+
+from creditfold.engine.errors import RefusedToStart
+from creditfold.worker.folder import CreditFolding, Note
 
 
 class Empty:
@@ -34,3 +38,12 @@ def test_a_folder_is_known_as_long_as_the_engine_holds_it():
     held[2] = folding.folder(2, Empty(), None)  # every assignment opens its partitions anew
     gc.collect()
     assert held == dict(folding.folders)
+
+
+def test_state_of_another_format_is_refused():
+    folding = CreditFolding(4, 100)
+    folding.folder(1, Empty(), msgspec.json.encode(Note()))
+    with pytest.raises(
+        RefusedToStart, match="has state of format 2, this version reads 1: use the"
+    ):
+        folding.folder(1, Empty(), msgspec.json.encode(Note(format=2)))

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from creditfold.broker.connection import CODECS, Where, connection, metadata
+from creditfold.broker.connection import CODECS, Where, connection
 from creditfold.broker.plan import INPUT_BYTES_MAX, count_of
 from creditfold.broker.problems import BrokerProblem, NotDelivered, explained, sentence
 from creditfold.broker.stamps import in_milliseconds
@@ -69,7 +69,7 @@ class Publisher:
             message_timeout_ms=round(seconds * 1_000),
             message_max_bytes=INPUT_BYTES_MAX,
         )
-        count_of(metadata(self._producer, self._at, min(seconds, 10.0)), self._at)
+        count_of(to.metadata(min(seconds, 10.0), self._producer), self._at)
         self.delivered = 0
         self.failed = 0
         self._lost: list[tuple[str, str]] = []

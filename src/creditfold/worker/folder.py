@@ -13,8 +13,9 @@ from creditfold.contract.partitions import Home
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account
 from creditfold.engine import seam
+from creditfold.engine.errors import RefusedToStart
 from creditfold.log.records import Record
-from creditfold.partition.codec import decode_key, decode_record
+from creditfold.partition.codec import FORMAT, decode_key, decode_record
 from creditfold.partition.fold import PartitionFold
 from creditfold.partition.snapshot import balance_at
 from creditfold.partition.stored import StoredState
@@ -28,12 +29,13 @@ _ACCOUNTS = f"{ACCOUNT}\0".encode()
 
 
 class Note(msgspec.Struct, frozen=True):
-    """The folder's part of the position: the chain of headers, and how many letters of late.
+    """The folder's part of the position: format, chain of headers, and how many letters of late.
 
     `records` and `letters` count since the last multiple of `WINDOW`; they are kept with the
     position, or a restart would start to count anew and drain a topic into the dead letters.
     """
 
+    format: int = FORMAT
     out: str = ""
     records: int = 0
     letters: int = 0
@@ -114,7 +116,9 @@ class CreditFolder:
             outputs=tuple(seam.Output(*output) for output in sealed.outputs),
             changes=self._state.changes(),
             due=tuple(self._due_changes()),
-            note=msgspec.json.encode(Note(sealed.out, self._records % WINDOW, self._letters)),
+            note=msgspec.json.encode(
+                Note(out=sealed.out, records=self._records % WINDOW, letters=self._letters)
+            ),
         )
         # What the engine cannot commit ends the process, so from here on it is the state.
         self._state.written()
@@ -152,6 +156,11 @@ class CreditFolding:
         """A folder of the partition; `note` is from its last batch."""
         read = Note() if note is None else msgspec.json.decode(note, type=Note)
         home = Home(partition, self._partitions)
+        if read.format != FORMAT:
+            raise RefusedToStart(
+                f"partition {partition} has state of format {read.format}, this version reads "
+                f"{FORMAT}: use the version that wrote it"
+            )
         folder = CreditFolder(home, reader, read, self.tally, self._letters_max)
         self.folders[partition] = folder
         return folder

@@ -8,14 +8,15 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
 import structlog
 from confluent_kafka import KafkaException
 
-from creditfold.broker.connection import connection
 from creditfold.broker.plan import listed, partition_counts
+from creditfold.broker.probes import NEWER, api_versions, too_old
 from creditfold.broker.problems import BrokerProblem, explained
 from creditfold.contract.topics import TOPICS
 from creditfold.engine import app as engine
@@ -29,6 +30,7 @@ from creditfold.worker.vitals import Vitals
 log = structlog.get_logger(__name__)
 
 _PAUSE_SECONDS = 1.0
+_PROBE_SECONDS = 3.0
 
 
 def run(settings: WorkerSettings) -> NoReturn:
@@ -40,6 +42,7 @@ def run(settings: WorkerSettings) -> NoReturn:
     vitals = Vitals(folding, settings.stalled_seconds)
 
     def attach(app: engine.EngineApp) -> None:
+        check_brokers(settings)
         check_outputs(settings)
         vitals.attach(app)
 
@@ -55,13 +58,23 @@ def run(settings: WorkerSettings) -> NoReturn:
         refuse(f"{problem}")
 
 
+def check_brokers(settings: WorkerSettings) -> None:
+    """Refuse brokers that are too old; one that does not say how old it is gets a chance."""
+    to = settings.connection()
+    for number, broker in sorted(to.metadata().brokers.items()):
+        with suppress(OSError):
+            spoken = api_versions(str(broker.host), broker.port, to.options, _PROBE_SECONDS)
+            if too_old(spoken):
+                raise RefusedToStart(f"broker {number} runs Kafka 2 or older; {NEWER}")
+
+
 def check_outputs(settings: WorkerSettings) -> None:
     """Wait for the topics that are written to; refuse another number of partitions.
 
     The engine looks at its inputs. An output that is missing would fail the first batch, and one
     with fewer partitions the first batch of the highest partition.
     """
-    to = connection(settings.kafka)
+    to = settings.connection()
     said: list[str] = []
     while True:
         counts = partition_counts(to.metadata(), [topic.name for topic in TOPICS])
