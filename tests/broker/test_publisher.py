@@ -69,6 +69,20 @@ def test_the_publishers_partitions_are_those_of_the_engines_client(topics):
 
 
 @pytest.mark.broker
+def test_no_usage_overtakes_the_command_that_it_needs(topics):
+    created = fact("customer.created", "c", BEGIN, {"currency": "USD"}, "a")
+    with Publisher(topics, linger_ms=3_000) as publisher:
+        publisher.publish(created)
+        publisher.publish(usage("u-b", "b", BEGIN))
+        publisher.publish(usage("u-b2", "b", BEGIN))
+        assert [] == stored(topics, COMMANDS.name), "another customer's facts wait for nothing"
+        publisher.publish(usage("u-a", "a", BEGIN))
+        assert ["c"] == [read_record(r.key, r.value, r.headers).id
+                         for r in stored(topics, COMMANDS.name)]  # fmt: skip
+    assert 3 == len(stored(topics, USAGE.name))
+
+
+@pytest.mark.broker
 @pytest.mark.parametrize("codec", CODECS)
 def test_what_is_published_is_read_back_whole_with_any_codec(topics, codec):
     events = [usage(f"u-{n}", f"customer-{n % 7}", BEGIN + n, str(n + 1)) for n in range(500)]
