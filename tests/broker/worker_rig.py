@@ -28,7 +28,6 @@ from creditfold.contract.topics import event_type as full
 from creditfold.core.times import rfc3339
 from creditfold.engine.app import EXIT_CRASHED
 from creditfold.partition.simulation import Simulation
-from creditfold.worker.letters import letters
 
 SOURCE = Path(creditfold.__file__).parents[1]
 PARTITIONS = 4
@@ -256,10 +255,6 @@ class WorkerRig:
                 if "outcome" in data:
                     found.append(data)
         return found
-
-    def codes(self):
-        """The reason codes of all dead letters."""
-        return [letter.code for letter in letters(self.bootstrap)]
 
     def wait_for_outcomes(self, count, seconds=60):
         def enough():

@@ -52,8 +52,8 @@ Kafka's binary mode: attributes in headers, plain JSON in the value. Inputs in s
 (content-type application/cloudevents+json) are read as well.
 
 Producers set partitioner=murmur2_random (Java's default), so that a customer lives in the same
-partition number of every topic. Consumers read with isolation.level=read_committed: records of
-aborted transactions are no outcomes.
+partition number of every topic; a record on another one is a dead letter. Consumers read with
+isolation.level=read_committed: records of aborted transactions are no outcomes.
 
 The payload schemas are JSON Schema 2020-12. They stand here without a schemaFormat, because tools
 know AsyncAPI's own dialect best; both read them alike but for prefixItems, which theirs ignores.
