@@ -2,12 +2,15 @@
 # ruff: noqa: F811  (fixtures are imported, and asked for by the same names)
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
-from worker_rig import CRASHED, PARTITIONS, SECOND, names, now, rig, until  # noqa: F401  # fixtures
+from worker_rig import CRASHED, PARTITIONS, SECOND, SOURCE, names, now, rig, until  # noqa: F401  # fixtures
 
 from creditfold.audit import chain, replay
 from creditfold.broker.kafka_log import KafkaLog
@@ -29,6 +32,18 @@ def sample(worker, name, **labels):
             if each.name == name and labels.items() <= each.labels.items():
                 found += each.value
     return found
+
+
+def creditfold(*words):
+    """What a command says, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "creditfold", *words],
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
 
 
 def test_what_is_written_is_what_the_simulation_gives_and_an_auditor_finds_nothing(rig, now):
@@ -95,6 +110,10 @@ def test_a_balance_is_answered_by_its_owner_and_the_others_say_who_that_is(rig, 
         assert told["owner"] == by_status[200].url
         assert told["partition"] == partition_of(name.encode(), PARTITIONS)
         assert by_status[200].balance("nobody-" + name).status_code in {404, 421}
+        asked, owner = by_status[421], by_status[200]
+        shown = creditfold("customer", "show", name, "--worker", asked.url, "-o", "json")
+        assert name == shown["customer"]
+        assert owner.balance(name).json()["blocks"] == shown["blocks"]
     one.kill()
     until(lambda: {200} == {two.balance(name).status_code for name in customers}, two.tail)
     assert two.terminate() == 0
