@@ -16,8 +16,8 @@ import sys
 from collections.abc import Iterator
 
 from creditfold.broker.connection import Connection
-from creditfold.broker.partitioner import partition_of
 from creditfold.contract.envelope import write_binary
+from creditfold.contract.partitions import Home, partition_of
 from creditfold.contract.topics import CATALOG_TYPES, OUTPUTS, USAGE, topic_of
 from creditfold.log.records import Range, Record
 from creditfold.partition.fold import PartitionFold, Sealed
@@ -33,8 +33,8 @@ _SEALED = 100
 class Fold:
     """A `PartitionFold` with the little that a loop has to remember for it."""
 
-    def __init__(self, store: Store, number: int) -> None:
-        self._fold = PartitionFold(store, number, "")
+    def __init__(self, store: Store, home: Home) -> None:
+        self._fold = PartitionFold(store, home, "")
         self._batch = 0
         self._now = 0
         self._start = self._end = self.waiting = 0
@@ -62,7 +62,7 @@ def folds(options: dict, store: type) -> tuple[list[Store], list[Fold]]:
     """The state and the fold of each partition, with all customers set up."""
     partitions = options["partitions"]
     stores = [store() for _ in range(partitions)]
-    made = [Fold(each, number) for number, each in enumerate(stores)]
+    made = [Fold(each, Home(number, partitions)) for number, each in enumerate(stores)]
     for offset, fact in enumerate(set_up(options["customers"], options["at"])):
         key, value, headers = write_binary(fact)
         everywhere = fact.type in CATALOG_TYPES

@@ -15,9 +15,9 @@ from creditfold.broker.find import find
 from creditfold.broker.history import of_envelopes
 from creditfold.broker.jars import free_port
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.problems import BrokerProblem, patiently
 from creditfold.broker.transfer import import_history
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import LEDGER, REVENUE, USAGE
 from creditfold.log.records import Record
 

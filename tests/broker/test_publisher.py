@@ -13,10 +13,10 @@ from creditfold.broker.catalog import CatalogPublisher
 from creditfold.broker.connection import CODECS, PARTITIONER
 from creditfold.broker.jars import free_port
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import murmur2, partition_of
 from creditfold.broker.problems import BrokerProblem, Fenced, NotDelivered, WrongTopics
 from creditfold.broker.publisher import Publisher
 from creditfold.contract.envelope import EVENT_BYTES_MAX, read_record
+from creditfold.contract.partitions import murmur2, partition_of
 from creditfold.contract.topics import COMMANDS, USAGE
 
 pytestmark = pytest.mark.campaign
@@ -66,6 +66,20 @@ def test_the_publishers_partitions_are_those_of_the_engines_client(topics):
 
 
 # Customer facts
+
+
+@pytest.mark.broker
+def test_no_usage_overtakes_the_command_that_it_needs(topics):
+    created = fact("customer.created", "c", BEGIN, {"currency": "USD"}, "a")
+    with Publisher(topics, linger_ms=3_000) as publisher:
+        publisher.publish(created)
+        publisher.publish(usage("u-b", "b", BEGIN))
+        publisher.publish(usage("u-b2", "b", BEGIN))
+        assert [] == stored(topics, COMMANDS.name), "another customer's facts wait for nothing"
+        publisher.publish(usage("u-a", "a", BEGIN))
+        assert ["c"] == [read_record(r.key, r.value, r.headers).id
+                         for r in stored(topics, COMMANDS.name)]  # fmt: skip
+    assert 3 == len(stored(topics, USAGE.name))
 
 
 @pytest.mark.broker

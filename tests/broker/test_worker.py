@@ -1,19 +1,23 @@
 """The real worker on a real Kafka: what it writes, what it answers, and how things are mended."""
+# ruff: noqa: F811  (fixtures are imported, and asked for by the same names)
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
-from worker_rig import CRASHED, PARTITIONS, SECOND, WorkerRig, names, until
+from worker_rig import CRASHED, PARTITIONS, SECOND, SOURCE, names, now, rig, until  # noqa: F401  # fixtures
 
 from creditfold.audit import chain, replay
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.contract.envelope import write_binary
 from creditfold.contract.instants import parse_instant
-from creditfold.contract.topics import COMMANDS, LEDGER, USAGE
+from creditfold.contract.partitions import partition_of
+from creditfold.contract.topics import COMMANDS, LEDGER, USAGE, topic_of
 from creditfold.worker import letters, retry
 from creditfold.worker.metrics import CATALOGUE
 from creditfold.worker.resend import Coordinates
@@ -21,19 +25,25 @@ from creditfold.worker.resend import Coordinates
 pytestmark = pytest.mark.broker
 
 
-@pytest.fixture
-def rig(kafka, tmp_path):
-    """Topics have the contract's names, so they are made for each test and deleted after it."""
-    if kafka.node is None and kafka.source.startswith("CREDITFOLD_KAFKA"):
-        pytest.skip("this would delete the topics of a cluster that is not ours")
-    made = WorkerRig(kafka.bootstrap, tmp_path, "creditfold")
-    yield made.make_topics()
-    made.close()
+def sample(worker, name, **labels):
+    found = 0.0
+    for family in text_string_to_metric_families(worker.get("/metrics").text):
+        for each in family.samples:
+            if each.name == name and labels.items() <= each.labels.items():
+                found += each.value
+    return found
 
 
-@pytest.fixture
-def now():
-    return time.time_ns() // 1_000
+def creditfold(*words):
+    """What a command says, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "creditfold", *words],
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
 
 
 def test_what_is_written_is_what_the_simulation_gives_and_an_auditor_finds_nothing(rig, now):
@@ -100,6 +110,10 @@ def test_a_balance_is_answered_by_its_owner_and_the_others_say_who_that_is(rig, 
         assert told["owner"] == by_status[200].url
         assert told["partition"] == partition_of(name.encode(), PARTITIONS)
         assert by_status[200].balance("nobody-" + name).status_code in {404, 421}
+        asked, owner = by_status[421], by_status[200]
+        shown = creditfold("customer", "show", name, "--worker", asked.url, "-o", "json")
+        assert name == shown["customer"]
+        assert owner.balance(name).json()["blocks"] == shown["blocks"]
     one.kill()
     until(lambda: {200} == {two.balance(name).status_code for name in customers}, two.tail)
     assert two.terminate() == 0
@@ -186,6 +200,30 @@ def test_a_dead_letter_is_shown_and_sent_again_with_a_corrected_key(rig, now):
     assert 1 == letters.retry_letters(rig.bootstrap, **corrected).counts["answered"]
     (record,) = KafkaLog(rig.bootstrap, 2).read(COMMANDS.name)
     assert (name.encode(), value, headers) == (record.key, record.value, record.headers)
+
+
+def test_a_record_on_another_customers_partition_opens_no_second_account(rig, now):
+    """librdkafka's own partitioner puts records where no other client looks for them."""
+    (name,) = names(2, 1)
+    facts = rig.customer(name, now - 10 * SECOND, usages=2)
+    rig.send(rig.catalog(now - 11 * SECOND) + facts)
+    for fact in (facts[0], facts[-1], rig.usage(name, 5, now)):
+        rig.put(topic_of(fact.type).name, *write_binary(fact), now, partition=1)
+    rig.flush()
+    worker = rig.worker().start().wait_ready()
+    rig.wait_for_outcomes(3 * PARTITIONS + 7 + 3)
+    found = list(letters.letters(rig.bootstrap))
+    assert ["wrong_partition"] * 3 == [each.code for each in found]
+    assert "it lies on partition 1 of 4 and its key belongs on 2" in found[0].detail
+    assert "murmur2_random" in found[0].detail
+    assert 0 == replay.verify(KafkaLog(rig.bootstrap, 1)).differences
+    done = letters.retry_letters(rig.bootstrap)
+    assert {"sent": 1, "answered": 2} == {fate: n for fate, n in done.counts.items() if n}
+    rig.wait_for_outcomes(3 * PARTITIONS + 7 + 3 + 1)
+    (block,) = (b for b in worker.balance(name).json()["blocks"] if b["block"] == f"{name}-free")
+    assert str(7 + 8 + 5) == block["drawn"]
+    assert {name} == {o["customer"] for o in rig.ledger([2]) if o.get("customer")}
+    assert [] == [o["customer"] for o in rig.ledger([1]) if o.get("customer")]
 
 
 def test_outputs_with_another_number_of_partitions_are_refused_in_the_last_line(rig):

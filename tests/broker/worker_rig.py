@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource, ResourceType
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,10 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 import creditfold
 from creditfold.broker.connection import Connection
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import changelog
 from creditfold.broker.topics import create
 from creditfold.contract.envelope import Envelope, write_binary
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import CATALOG_TYPES, LEDGER, RANK, REVENUE, TOPICS, topic_of
 from creditfold.contract.topics import event_type as full
 from creditfold.core.times import rfc3339
@@ -253,6 +254,12 @@ class WorkerRig:
 
     # What was written
 
+    def drawn(self, worker, customer):
+        """How much of all of the customer's blocks is drawn, by the worker's answer."""
+        until(lambda: worker.balance(customer).status_code == 200, worker.tail)
+        blocks = worker.balance(customer).json()["blocks"]
+        return sum(int(block["drawn"]) for block in blocks)
+
     def ledger(self, partitions=range(PARTITIONS)):
         """All outcomes, in order within each partition; headers are left out."""
         found = []
@@ -327,3 +334,18 @@ def until(condition, why, seconds=60, pause=0.1):
     while not condition():
         assert time.monotonic() < deadline, why() if callable(why) else why
         time.sleep(pause)
+
+
+@pytest.fixture
+def rig(kafka, tmp_path):
+    """Topics have the contract's names, so they are made for each test and deleted after it."""
+    if kafka.node is None and kafka.source.startswith("CREDITFOLD_KAFKA"):
+        pytest.skip("this would delete the topics of a cluster that is not ours")
+    made = WorkerRig(kafka.bootstrap, tmp_path, "creditfold")
+    yield made.make_topics()
+    made.close()
+
+
+@pytest.fixture
+def now():
+    return time.time_ns() // 1_000

@@ -18,6 +18,7 @@ from creditfold.contract.encode import snapshot_line, structured  # noqa: E402  
 from creditfold.contract.envelope import read_line  # noqa: E402  # the same
 from creditfold.contract.exact_json import dump  # noqa: E402  # the same
 from creditfold.contract.outputs import Version  # noqa: E402  # the same
+from creditfold.contract.partitions import ONLY  # noqa: E402  # the same
 from creditfold.core.fold import BEHAVIOUR  # noqa: E402  # the same
 from creditfold.partition.position import Position  # noqa: E402  # the same
 from creditfold.partition.snapshot import snapshot  # noqa: E402  # the same
@@ -39,7 +40,7 @@ with it, and no rule of this behaviour asks it."""
 def golden(inputs: list[bytes]) -> dict[str, list[bytes]]:
     """The lines of each file that these inputs give, each fact a batch of its own."""
     store = MemoryStore()
-    partition = Partition(store, 0, Position())
+    partition = Partition(store, ONLY, Position())
     files: dict[str, list[bytes]] = {name: [] for name in ("ledger", "revenue", "notices")}
     events = [to_input(_event(line)) for line in inputs]
     batches = [partition.refold([each], each[1], NO_LIMIT, CODE) for each in numbered(events)]

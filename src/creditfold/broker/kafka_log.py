@@ -8,6 +8,7 @@ the same record time here and in an embedded log if that is a whole number of mi
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Final, Self, cast
@@ -24,6 +25,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # no __all__
 
 from creditfold.broker.connection import Connection, Where, connection
+from creditfold.broker.plan import equal_count
 from creditfold.broker.problems import BrokerProblem, explained, patiently, sentence
 from creditfold.log.records import Headers, Record
 
@@ -48,6 +50,11 @@ class KafkaLog:
         self._seconds = seconds
         self._asking: Consumer = self._kafka.consumer()  # connects when it is first asked
         self.partition = partition
+
+    @functools.cached_property
+    def partitions(self) -> int:
+        """How many partitions each topic has; WrongTopics where they differ."""
+        return equal_count(self._kafka, self._seconds)
 
     def read(self, topic: str, start: int = 0) -> Iterator[Record]:
         """The topic's committed records from an offset on, up to what was stable at this call.

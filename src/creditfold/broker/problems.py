@@ -50,6 +50,15 @@ _FENCED: Final = frozenset(
         KafkaError.INVALID_PRODUCER_ID_MAPPING,
     }
 )
+_REFUSED: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError.ILLEGAL_SASL_STATE,
+        KafkaError._SSL,
+    }
+)
 _SETTLING: Final = frozenset(
     {
         KafkaError.NOT_COORDINATOR,
@@ -126,6 +135,11 @@ def error_of(problem: KafkaException) -> KafkaError:
 def is_unreachable(error: KafkaError) -> bool:
     """Whether no broker has answered, as opposed to one that refuses."""
     return error.code() in _UNREACHABLE
+
+
+def is_refused(error: KafkaError) -> bool:
+    """Whether the brokers answered that this client may not come in, or it does not trust them."""
+    return error.code() in _REFUSED
 
 
 def is_fenced(error: KafkaError) -> bool:

@@ -24,11 +24,11 @@ from creditfold.broker.catalog import CatalogWriter, Placed, on_every_partition
 from creditfold.broker.connection import Where, connection, wall_ms
 from creditfold.broker.describe import in_use
 from creditfold.broker.history import Log, Past, of_log
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION
 from creditfold.broker.problems import BrokerProblem, error_of, explained, patiently
 from creditfold.broker.stamps import Stamps, in_milliseconds
 from creditfold.contract.envelope import Envelope, Undecodable, read_record
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import CATALOG_TYPES, COMMANDS, RANK, event_type
 
 STEP_RECORDS: Final = 2_000

@@ -30,7 +30,7 @@ LIST_EXAMPLES = (
 )
 SHOW_EXAMPLES = "Examples:  creditfold dead-letters show creditfold.usage:3:17 --kafka broker:9092"
 RETRY_LETTER_EXAMPLES = (
-    "Examples:  creditfold dead-letters retry --code null_key --dry-run  ·  "
+    "Examples:  creditfold dead-letters retry --code wrong_partition --dry-run  ·  "
     "creditfold dead-letters retry creditfold.usage:3:17 --key c-017"
 )
 

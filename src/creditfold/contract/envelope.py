@@ -41,6 +41,7 @@ class Unreadable(StrEnum):
     BAD_TIME = "bad_time"
     NULL_KEY = "null_key"
     WRONG_KEY = "wrong_key"
+    WRONG_PARTITION = "wrong_partition"
 
 
 class Undecodable(Exception):  # noqa: N818  # it is a state of a record, as in "undecodable"

@@ -9,6 +9,9 @@ import msgspec
 from creditfold.core import catalog, facts, state
 from creditfold.core.state import Key
 
+FORMAT: Final = 1
+"""Of all that is stored under keys; it rises with any change that older code would read wrongly."""
+
 _TYPES: Final[dict[str, Any]] = {
     state.ACCOUNT: state.Account,
     state.PROFILE: state.Profile,

@@ -23,6 +23,7 @@ from creditfold.contract.encode import (
 )
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.outputs import Version
+from creditfold.contract.partitions import Home
 from creditfold.core.catalog import Catalog
 from creditfold.core.entries import Cause, Outcome, Status, identity
 from creditfold.core.facts import Fact
@@ -57,9 +58,9 @@ class PartitionFold:
     batch sends, or forgets both.
     """
 
-    def __init__(self, store: Store, number: int, out: str) -> None:
+    def __init__(self, store: Store, home: Home, out: str) -> None:
         self._store = store
-        self._number = number
+        self._home = home
         self._catalog = Catalog(store)
         self._out = out
         self._outputs: list[Output] = []
@@ -76,6 +77,7 @@ class PartitionFold:
         letter = False
         try:
             envelope = read_record(record.key, record.value, record.headers)
+            self._home.check(envelope.subject)
         except Undecodable as error:
             self._dead_letter(record, error, now)
             letter = True
@@ -100,7 +102,7 @@ class PartitionFold:
             self._outputs,
         )
         self._out = header.out
-        sent = (batch_record(header, self._number), *self._outputs)
+        sent = (batch_record(header, self._home.partition), *self._outputs)
         outcomes = tuple(self._outcomes)
         self._outputs, self._outcomes = [], []
         return Sealed(sent, outcomes, header.out)

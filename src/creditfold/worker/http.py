@@ -27,9 +27,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from creditfold.broker.partitioner import partition_of
 from creditfold.contract.envelope import customer_id_fault
 from creditfold.contract.outputs import Snapshot
+from creditfold.contract.partitions import partition_of
 from creditfold.engine.app import Engine
 from creditfold.worker.metrics import WorkerCollector
 from creditfold.worker.vitals import Vitals
