@@ -61,12 +61,13 @@ class Folder:
         return None
 
 
-def test_no_more_batches_are_open_at_a_time_than_there_are_turns(tmp_path):
-    counts, records = {"open": 0, "most": 0}, range(3)
+def run(tmp_path, turns, fetches):
+    """Have six partitions fold the same fetches; what each folded, and how many were open."""
+    counts = {"open": 0, "most": 0}
 
     async def scenario():
         config = EngineConfig("app", "localhost:1", ("usage",), "changelog", tmp_path, 6)
-        turns, made = asyncio.Semaphore(2), []
+        shared, made = asyncio.Semaphore(turns), []
         for number in range(config.partitions):
             transactions = Transactions(
                 {"bootstrap_servers": config.brokers}, f"app-{number}", 10, 1_000
@@ -82,17 +83,17 @@ def test_no_more_batches_are_open_at_a_time_than_there_are_turns(tmp_path):
                 Position(),
                 {},
             )
-            made.append(Partition(holdings, config, Clock(5), PartitionMetrics(), turns))
+            made.append(Partition(holdings, config, Clock(5), PartitionMetrics(), shared))
         tasks = [asyncio.create_task(each.run()) for each in made]
-        for offset in records:
+        for fetch in fetches:
             for each in made:
-                record = Record("usage", each.holdings.number, offset, 1, b"k", b"v")
+                records = [Record("usage", each.holdings.number, at, 1, b"k", b"v") for at in fetch]
                 each.holdings.mailbox.deliver(
-                    "usage", [record], offset, offset + 1, offset + 1, Clock(5).wall()
+                    "usage", records, fetch.start, fetch.stop, fetch.stop, Clock(5).wall()
                 )
             await asyncio.sleep(0.02)
         async with asyncio.timeout(10):
-            while any(each.next_offsets != {"usage": len(records)} for each in made):
+            while any(each.next_offsets != {"usage": fetches[-1].stop} for each in made):
                 await asyncio.sleep(0.01)
         for each in made:
             each.stop()
@@ -101,5 +102,16 @@ def test_no_more_batches_are_open_at_a_time_than_there_are_turns(tmp_path):
             each.holdings.store.close()
         return [each.holdings.folder.folded for each in made]
 
-    assert asyncio.run(scenario()) == [list(records)] * 6
+    return asyncio.run(scenario()), counts
+
+
+def test_no_more_small_batches_are_open_at_a_time_than_there_are_turns(tmp_path):
+    folded, counts = run(tmp_path, 2, [range(1), range(1, 2), range(2, 3)])
+    assert folded == [[0, 1, 2]] * 6
     assert counts == {"open": 0, "most": 2}
+
+
+def test_a_large_batch_waits_for_no_turn(tmp_path):
+    folded, counts = run(tmp_path, 0, [range(1_000)])
+    assert folded == [[*range(1_000)]] * 6
+    assert counts == {"open": 0, "most": 6}

@@ -36,9 +36,9 @@ log = structlog.get_logger(__name__)
 EXIT_CRASHED = 70
 _STUCK_SECONDS = 20.0
 
-# One folds while others commit. With more at a time each commit takes longer, and none is sooner
-# done: who waits for a turn gathers records, and pays for one transaction instead of two.
-_BATCHES_AT_ONCE = 4
+# With more small batches at a time each commit takes longer, and none is sooner done: who waits for
+# a turn gathers records, and pays for one transaction instead of two.
+_SMALL_BATCHES_AT_ONCE = 4
 
 
 class Engine:
@@ -53,7 +53,7 @@ class Engine:
         self.block_cache = Cache(config.block_cache_bytes)
         self.mailboxes: dict[int, Mailbox] = {}
         self.reading = asyncio.Lock()
-        self.turns = asyncio.Semaphore(_BATCHES_AT_ONCE)
+        self.turns = asyncio.Semaphore(_SMALL_BATCHES_AT_ONCE)
         self.feeding = asyncio.Event()
         self.assignments = 0  # goes up when an assignment ends
         self.failure: BaseException | None = None

@@ -90,6 +90,8 @@ class Partition:
         rest = self._rest(wall)
         if rest > 0:
             await self.holdings.mailbox.news(rest)
+        elif self.holdings.mailbox.waiting() >= self._limits.linger_records:
+            await self._batch(wall)
         else:
             async with self._turns:
                 await self._turn()
