@@ -1,5 +1,5 @@
 """The real worker on a real Kafka: what it writes, what it answers, and how things are mended."""
-# ruff: noqa: F811  (fixtures are imported, and asked for by the same names)
+# ruff: noqa: F811  # fixtures are imported, and asked for by the same names
 
 import json
 import os
