@@ -1,11 +1,12 @@
 """Events a second of one worker: this engine, the tuned Faust idiom, and a bare client's loop.
 
-The job of all three: a 250-byte JSON event → a balance per key → one ledger event. The bare loop
-keeps balances in memory and sends offsets in its transaction: a ceiling for one process rather than
-a rival. Rounds are interleaved on one broker, so that a busy machine hits all alike. Compare
-ratios; the absolute numbers are of this machine.
+The job: a 250-byte JSON event → a balance per key → one ledger event. The engine and the idiom also
+commit each balance to a changelog, so that a restart has it. The bare loop does not: its balances
+are gone with the process, and it is a ceiling rather than a rival. `kept` is the same loop with a
+changelog in its transaction. Rounds are interleaved on one broker, so that a busy machine hits all
+alike. Compare ratios; the absolute numbers are of this machine.
 
-    python bench/engine.py [--events 200000] [--rounds 2] [--seconds 150]
+    python bench/engine.py [--keys 1000 300000] [--events 300000] [--rounds 3] [--seconds 150]
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -26,10 +28,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from creditfold.broker.provide import broker
 
 PARTITIONS = 4
-KEYS = 10_000
 _WARM_EVENTS = 5_000
 _WINDOW_SECONDS = 12.0
-CONTENDERS = ("engine", "bare", "faust")
+CONTENDERS = ("engine", "bare", "kept", "faust")
 
 
 def fold(balances: dict, key: bytes, value: bytes) -> bytes:
@@ -131,7 +132,7 @@ def run_faust(options: dict) -> None:
     faust.Worker(app, loglevel="ERROR", quiet=True).execute_from_commandline()
 
 
-def run_bare(options: dict) -> None:
+def run_bare(options: dict, *, kept: bool = False) -> None:
     stopping = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
     consumer = Consumer(
@@ -159,10 +160,16 @@ def run_bare(options: dict) -> None:
         if not messages:
             continue
         producer.begin_transaction()
+        touched = {}
         for message in messages:
             key = message.key()
+            touched[key] = message.partition()
             value = fold(balances, key, message.value())
             producer.produce(options["ledger"], value, key, partition=message.partition())
+        if kept:
+            for key, partition in touched.items():
+                balance = b"%d" % balances[key]
+                producer.produce(options["changelog"], balance, key, partition=partition)
         producer.send_offsets_to_transaction(
             consumer.position(consumer.assignment()), consumer.consumer_group_metadata()
         )
@@ -174,17 +181,16 @@ def run_bare(options: dict) -> None:
 
 
 class Bench:
-    def __init__(self, bootstrap: str, directory: Path, events: int) -> None:
-        self.bootstrap, self.directory, self.events = bootstrap, directory, events
+    def __init__(self, bootstrap: str, directory: Path, events: int, keys: int) -> None:
+        self.bootstrap, self.directory, self.events, self.keys = bootstrap, directory, events, keys
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
-        self.usage = "bench.usage"
+        self.usage = f"bench.usage-{keys}"
         self._create(self.usage)
         self._fill()
 
-    def _create(self, *names: str) -> None:
-        made = self.admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
-        for future in made.values():
-            future.result()
+    def _create(self, name: str, **settings: str) -> None:
+        topic = NewTopic(name, PARTITIONS, 1, config=settings)
+        self.admin.create_topics([topic])[name].result()
 
     def _fill(self) -> None:
         producer = Producer(
@@ -197,7 +203,7 @@ class Bench:
             }
         )
         for i in range(self.events):
-            customer = f"customer-{i * 7919 % KEYS}"
+            customer = f"customer-{i * 7919 % self.keys}"
             event = {"id": f"event-{i:012}", "customer": customer, "meter": "tokens"}
             event |= {"quantity": i % 97 + 1, "model": "large", "region": "eu", "pad": "x" * 110}
             producer.produce(self.usage, orjson.dumps(event), customer)
@@ -207,7 +213,7 @@ class Bench:
 
     def measure(self, contender: str, round_: int) -> tuple[float, float]:
         """Return events a second and CPU microseconds an event, after a warm-up."""
-        name = f"bench-{contender}-{round_}"
+        name = f"bench-{self.keys}-{contender}-{round_}"
         options = {
             "bootstrap": self.bootstrap,
             "group": name,
@@ -218,6 +224,8 @@ class Bench:
         }
         Path(options["directory"]).mkdir()
         self._create(options["ledger"])
+        if contender == "kept":
+            self._create(options["changelog"], **{"cleanup.policy": "compact"})
         with (self.directory / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, __file__, "run", contender, json.dumps(options)],
@@ -265,42 +273,50 @@ def cpu_seconds(pid: int) -> float:
 
 def main() -> None:
     if sys.argv[1:2] == ["run"]:
-        {"engine": run_engine, "faust": run_faust, "bare": run_bare}[sys.argv[2]](
-            json.loads(sys.argv[3])
-        )
+        runs = {"engine": run_engine, "faust": run_faust, "bare": run_bare}
+        runs |= {"kept": partial(run_bare, kept=True)}
+        runs[sys.argv[2]](json.loads(sys.argv[3]))
         return
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--keys", type=int, nargs="+", default=[1_000, 300_000])
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=150, help="start no round after this")
     parser.add_argument("--source", choices=("named", "docker", "jars"))
     arguments = parser.parse_args()
-    began = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         with broker(directory / "kafka", arguments.source) as found:
             print(f"broker: {found.source}; {os.cpu_count()} cores; {arguments.events} events")
-            bench = Bench(found.bootstrap, directory, arguments.events)
-            results: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
-            for round_ in range(arguments.rounds):
-                for name in CONTENDERS:
-                    if round_ and time.monotonic() - began > arguments.seconds:
-                        continue
-                    results[name].append(bench.measure(name, round_))
-                    rate, cpu = results[name][-1]
-                    print(f"  {name:7} {rate:>9,.0f} events/s {cpu:7.1f} µs CPU/event", flush=True)
-    report(results)
+            for keys in arguments.keys:
+                print(f"\n{keys:,} keys")
+                bench = Bench(found.bootstrap, directory, arguments.events, keys)
+                report(interleaved(bench, arguments.rounds, arguments.seconds))
+
+
+def interleaved(bench: Bench, rounds: int, seconds: float) -> dict[str, list[tuple[float, float]]]:
+    began = time.monotonic()
+    results: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
+    for round_ in range(rounds):
+        if round_ and time.monotonic() - began > seconds:
+            break
+        for name in CONTENDERS:
+            results[name].append(bench.measure(name, round_))
+            rate, cpu = results[name][-1]
+            print(f"  {name:7} {rate:>9,.0f} events/s {cpu:7.1f} µs CPU/event", flush=True)
+    return results
 
 
 def report(results: dict[str, list[tuple[float, float]]]) -> None:
     rates = {name: statistics.median(r for r, _ in runs) for name, runs in results.items()}
     cpus = {name: statistics.median(c for _, c in runs) for name, runs in results.items()}
-    print(f"\n{'median':8} {'events/s':>10} {'µs CPU/event':>13} {'of Faust':>9} {'of bare':>9}")
+    rivals = ("faust", "bare", "kept")
+    print(
+        f"{'median':8} {'events/s':>10} {'µs CPU/event':>13}", *(f"{f'of {r}':>9}" for r in rivals)
+    )
     for name in CONTENDERS:
-        of_faust, of_bare = rates[name] / rates["faust"], rates[name] / rates["bare"]
-        print(
-            f"{name:8} {rates[name]:>10,.0f} {cpus[name]:>13.1f} {of_faust:>9.1f} {of_bare:>8.0%}"
-        )
+        ratios = (f"{rates[name] / rates[rival]:>9.2f}" for rival in rivals)
+        print(f"{name:8} {rates[name]:>10,.0f} {cpus[name]:>13.1f}", *ratios)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from rich.table import Table
 from creditfold.contract.decode import decode
 from creditfold.contract.encode import outcome_record, posting_record
 from creditfold.contract.envelope import Envelope, read_record, write_binary
+from creditfold.contract.partitions import ONLY
 from creditfold.contract.topics import USAGE, event_type
 from creditfold.core.bodies import Body, Fact
 from creditfold.core.catalog import Catalog
@@ -187,7 +188,7 @@ def stages(console: Console, rounds: int, events: int) -> None:
         parts["decode"].append(timed(decode_all) / events * 1e6)
         parts["fold"].append(timed(fold_all) / events * 1e6)
         parts["encode"].append(timed(encode_all) / events * 1e6)
-        partition = Partition(_customers(100)[0], 0, Position())
+        partition = Partition(_customers(100)[0], ONLY, Position())
         batch = [(record, record.timestamp) for record in records]
         whole = timed(lambda p=partition, b=batch: p.refold(b, b[-1][1], 0))  # type: ignore[misc]  # defaults bind the loop's values
         parts["whole batch"].append(whole / events * 1e6)
@@ -218,7 +219,7 @@ def _customers(count: int) -> tuple[MemoryStore, Catalog]:
 def profile(console: Console, events: int) -> None:
     """Where the time of a whole batch goes, by function."""
     records = usage_records(events, 100)
-    partition = Partition(_customers(100)[0], 0, Position())
+    partition = Partition(_customers(100)[0], ONLY, Position())
     profiler = cProfile.Profile()
     profiler.enable()
     partition.refold([(record, record.timestamp) for record in records], records[-1].timestamp, 0)

@@ -23,6 +23,8 @@ from typing import Any
 
 Row = dict[str, Any]
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+
 
 class Customer:
     def __init__(self, currency: str) -> None:
@@ -75,7 +77,7 @@ class Recount:
                 "unit": data["unit"],
                 "begin": begin,
                 "end": end,
-                "order": (priority, end is None, end or begin, paid, begin, data["block"]),
+                "order": (priority, end or NEVER, paid, begin, data["block"]),
                 "value": Fraction(data.get("value", {"amount": "0"})["amount"]) * 100,
                 "quantity": Fraction(data["quantity"]),
                 "left": Fraction(data["quantity"]),

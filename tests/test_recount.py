@@ -67,6 +67,7 @@ def _block(chance: random.Random, who: str, block: str) -> list[Event]:
     unit, size = chance.choice(["USD", "credits"]), chance.choice([1, 1, 40])
     data: Event = {"block": block, "unit": unit, "quantity": str(chance.randint(5, 400) * size)}
     data["kind"] = "paid" if paid else "promotional"
+    data["effective_at"] = text(START + chance.randint(2, 20) * HOUR)
     if chance.random() < 0.7:
         end = START + chance.randint(2, 25) * DAY + chance.randint(0, 23) * HOUR
         data["expires_at"] = text(end)

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from creditfold.audit import chain, replay
+from creditfold.contract.partitions import ONLY
 from creditfold.contract.topics import TOPICS
 from creditfold.local.runtime import LocalRuntime
 from creditfold.log.records import Record
@@ -19,7 +20,7 @@ from local.desk import Clock, filled
 class Recorded:
     """A log of records in memory."""
 
-    partition = 0
+    partition, partitions = ONLY
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = list(records)

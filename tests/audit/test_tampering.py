@@ -13,7 +13,7 @@ from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.topics import LEDGER, REVENUE
 from creditfold.log.records import Record
 from local.desk import catalog
-from partition.bench import fresh, log_of
+from partition.batches import fresh, log_of
 from properties.events import DAY, START
 
 RECORDS = untouched()

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from creditfold.engine.app import EngineApp, run
-from creditfold.engine.config import EngineConfig, Limits
+from creditfold.engine.config import EngineConfig, Limits, Security
 from creditfold.engine.recovery import Recovery
 from creditfold.engine.seam import DueChange, Header, Output, Reader, Result
 from creditfold.log.records import Record
@@ -127,9 +127,10 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     ledger = arguments.pop("ledger")
     limits = Limits(**arguments.pop("limits", {}))
+    security = Security(**arguments.pop("security", {}))
     state = Path(arguments.pop("state"))
     inputs = tuple(arguments.pop("inputs"))
-    config = EngineConfig(state=state, inputs=inputs, limits=limits, **arguments)
+    config = EngineConfig(state=state, inputs=inputs, limits=limits, security=security, **arguments)
 
     def attach(app: EngineApp) -> None:
         metrics = state / "metrics.json"

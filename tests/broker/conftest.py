@@ -28,6 +28,14 @@ def kafka(tmp_path_factory):
 
 
 @pytest.fixture
+def node(kafka):
+    """The session's broker where a test may stop, kill and freeze it: only one from its jars."""
+    if kafka.node is None:
+        pytest.skip(f"not ours to stop: {kafka.source}")
+    return kafka.node
+
+
+@pytest.fixture
 def rig(kafka, tmp_path, request):
     name = re.sub(r"\W+", "-", request.node.name)[:60].strip("-")
     made = Rig(kafka.bootstrap, tmp_path, f"t{next(_numbers)}-{os.getpid()}-{name}").create()

@@ -10,8 +10,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from reader import committed
 
 from creditfold.log.order import merge
 from creditfold.log.records import Record
@@ -154,29 +155,7 @@ class Rig:
 
     def read(self, topics: list[str]) -> list:
         """Return all committed records of `topics`, in order within each partition."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": "independent reader",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-            }
-        )
-        tps = [TopicPartition(t, p, 0) for t in topics for p in range(PARTITIONS)]
-        consumer.assign(tps)
-        found, ended = [], set()
-        deadline = time.monotonic() + 60
-        while len(ended) < len(tps):
-            assert time.monotonic() < deadline, "the reader did not come to the end"
-            for message in consumer.consume(10_000, 0.2):
-                if message.error() is None:
-                    found.append(message)
-                else:
-                    ended.add((message.topic(), message.partition()))
-        consumer.close()
-        return found
+        return list(committed(self.bootstrap, topics, list(range(PARTITIONS))))
 
     def committed_outputs(self) -> int:
         return sum(m.key() != b"header" for m in self.read([self.ledger]))
@@ -258,5 +237,5 @@ class Rig:
                     stamp = message.timestamp()[1] * 1_000
                     lanes[topic].append(Record(topic, partition, offset, stamp, b"", b""))
             assert records == len(lanes[topic])
-        merged = merge(list(lanes.values()), [False] * len(lanes), header["now"], 1 << 30)
+        merged = merge(list(lanes.values()), [False] * len(lanes), header["now"])
         return [(r.topic, r.partition, r.offset) for r in merged]

@@ -1,61 +1,25 @@
 """The commands on a real broker: topics, facts, a worker, its answers, and all of it at once."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
+from commands_rig import Commands, until
 from kafka_fixtures import remove
 
-import creditfold
-from creditfold.broker.jars import free_port
+from cli.support import command, environment
 from creditfold.contract.topics import USAGE
 from creditfold.core.times import rfc3339
 
 pytestmark = pytest.mark.broker
 
-SOURCES = Path(creditfold.__file__).parents[1]
 PARTITIONS = 2
 CUSTOMERS = 8
 FACTS = 200
 START = rfc3339(time.time_ns() // 1_000_000_000 * 1_000_000 - 60_000_000)  # not too late
-
-
-def environment():
-    clean = {name: value for name, value in os.environ.items() if "CREDITFOLD" not in name}
-    return clean | {"PYTHONPATH": str(SOURCES), "COLUMNS": "160"}
-
-
-def command(*words):
-    return [sys.executable, "-m", "creditfold", *map(str, words)]
-
-
-class Commands:
-    """Commands on one cluster, in processes of their own."""
-
-    def __init__(self, at):
-        self.at = at
-
-    def run(self, *words, code=0):
-        done = subprocess.run(
-            command(*words, "--kafka", self.at),
-            capture_output=True,
-            text=True,
-            env=environment(),
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, (words, done.stdout[-3000:], done.stderr[-3000:])
-        return done
-
-    def json(self, *words, code=0):
-        text = self.run(*words, "-o", "json", code=code).stdout
-        return [json.loads(line) for line in text.splitlines()]
 
 
 def event(id_, what, data, subject=None):
@@ -89,13 +53,6 @@ def jsonl(events):
     return "".join(json.dumps(each) + "\n" for each in events)
 
 
-def until(what, seconds, why):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def cluster(kafka):
     remove(kafka.bootstrap)
@@ -115,34 +72,15 @@ def worked(cluster, tmp_path_factory):
     (place / "late.jsonl").write_text(jsonl(late) + "{}\n")
     (sent,) = cluster.json("publish", place / "early.jsonl")
     assert (sent["customer_facts"], sent["catalog_facts"], sent["bad"]) == (2 * CUSTOMERS, 2, 0)
-    port = free_port()
-    words = command("worker", "--kafka", cluster.at, "--partitions", PARTITIONS, "--http-port",
-                    port, "--state-dir", place / "state", "--standbys", 0,
-                    "--log-format", "json")  # fmt: skip
-    with (place / "worker.log").open("wb") as output:
-        process = subprocess.Popen(words, stdout=output, stderr=output, env=environment())
-
-    def told():
-        return (place / "worker.log").read_text()[-3000:]
-
-    def ready():
-        assert process.poll() is None, told()
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    until(ready, 60, told)
-    # usage is another topic: the customers are folded before it is sent
-    until(lambda: cluster.json("trace", f"g{CUSTOMERS - 1}")[0]["outcomes"], 30, told)
-    bad, sent = cluster.json("publish", place / "late.jsonl", code=1)
-    assert (bad["line"], sent["bad"]) == (len(late) + 1, 1)
-    assert sent["customer_facts"] == FACTS - len(early)
-    last = f"u{FACTS - len(early) - 2}"
-    until(lambda: cluster.json("trace", last)[0]["outcomes"], 30, told)
-    yield f"http://127.0.0.1:{port}"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(40) == 0, told()
+    with cluster.worker(place, PARTITIONS) as worker:
+        # usage is another topic: the customers are folded before it is sent
+        until(lambda: cluster.json("trace", f"g{CUSTOMERS - 1}")[0]["outcomes"], 30, worker.told)
+        bad, sent = cluster.json("publish", place / "late.jsonl", code=1)
+        assert (bad["line"], sent["bad"]) == (len(late) + 1, 1)
+        assert sent["customer_facts"] == FACTS - len(early)
+        last = f"u{FACTS - len(early) - 2}"
+        until(lambda: cluster.json("trace", last)[0]["outcomes"], 30, worker.told)
+        yield worker.url
 
 
 def test_up_plays_the_demo_and_ends_with_the_signal(cluster):

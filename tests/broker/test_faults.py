@@ -5,6 +5,7 @@ import time
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import ConfigResource, ResourceType
 
 pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
@@ -129,6 +130,50 @@ def test_workers_join_and_leave_under_load(rig, scale):
     rig.verify()
 
 
+def test_a_partition_that_stays_is_opened_again_without_its_changelog_being_read(rig):
+    one = rig.worker("one").start()
+    rig.wait_ready(one)
+    rig.send(3_000)
+    rig.wait_for_outputs(rig.sent)
+    two = rig.worker("two").start()
+    rig.wait_ready(two)
+    deadline = time.monotonic() + 30
+    while not (one.metrics()["ready"] and len(one.metrics()["partitions"]) < 4):
+        assert time.monotonic() < deadline, "nothing was taken over"
+        time.sleep(0.2)
+    stayed = one.metrics()["partitions"]
+    assert stayed
+    assert [0] * len(stayed) == [p["recovered_records"] for p in stayed.values()]
+    assert all(p["log_time"] for p in stayed.values()), "the position tells it"
+    rig.send(1_000)
+    rig.wait_for_outputs(rig.sent)
+    rig.verify()
+
+
+def test_no_send_is_answered_with_an_error_while_the_cluster_is_well(rig):
+    """What joins a transaction joins it before the first record of it is sent."""
+    worker = rig.worker("one", limits={"batch_records": 200}).start()
+    rig.send(10_000)
+    rig.wait_for_outputs(rig.sent)
+    rig.verify()
+    assert "error produce response" not in worker.log.read_text()
+
+
+def test_assignments_under_load_are_opened_in_a_group_without_offsets(rig):
+    """A fetch that one comes into has no position to go on from; no opening waits for it."""
+    silent = {"group_commit_seconds": 3_600.0}
+    one, two = rig.worker("one", **silent).start(), rig.worker("two", **silent).start()
+    rig.wait_ready(one, two)
+    for _ in range(5):
+        one.kill()
+        rig.send(600, per_second=200)
+        one.start()
+        rig.send(400, per_second=200)
+        rig.wait_ready(one, two, seconds=30)
+    rig.wait_for_outputs(rig.sent)
+    rig.verify()
+
+
 def keep_running(rig, workers, seconds=120):
     """Be the supervisor until every input has its output: start again what crashed on doubt."""
     deadline = time.monotonic() + seconds
@@ -149,21 +194,19 @@ long_outages = [("kill", 35.0), ("stop", 33.0), ("freeze", 20.0), ("kill", 0.0),
     [outages, pytest.param(long_outages, marks=pytest.mark.long)],
     ids=["short", "long"],
 )
-def test_the_broker_goes_away_and_comes_back(rig, kafka, outages):
-    if kafka.node is None:
-        pytest.skip(f"not ours to kill: {kafka.source}")
+def test_the_broker_goes_away_and_comes_back(rig, node, outages):
     workers = [rig.worker("one").start(), rig.worker("two").start()]
     rig.wait_ready(*workers)
     for how, seconds in outages:
         rig.send(2_000, per_second=2_000)
         if how == "freeze":
-            kafka.node.signal(signal.SIGSTOP)
+            node.signal(signal.SIGSTOP)
             time.sleep(seconds)
-            kafka.node.signal(signal.SIGCONT)
+            node.signal(signal.SIGCONT)
         else:
-            getattr(kafka.node, how)()
+            getattr(node, how)()
             time.sleep(seconds)
-            kafka.node.start()
+            node.start()
         rig.send(2_000, per_second=2_000)
         keep_running(rig, workers)
     rig.verify()
@@ -182,6 +225,15 @@ def test_first_start_with_a_changelog_and_no_group_offsets(rig):
     worker.start()
     rig.wait_for_outputs(rig.sent)
     rig.verify()
+
+
+def test_a_changelog_made_at_the_start_has_the_settings_it_was_given_and_the_engine_s_own(rig):
+    given = {"max.message.bytes": "2097152", "cleanup.policy": "delete"}
+    rig.wait_ready(rig.worker("one", changelog_settings=given).start())
+    topic = ConfigResource(ResourceType.TOPIC, rig.changelog)
+    found = rig.admin.describe_configs([topic])[topic].result()
+    assert found["max.message.bytes"].value == "2097152"
+    assert found["cleanup.policy"].value == "compact", "or state would be deleted"
 
 
 def test_group_offsets_set_back_replay_nothing_and_ahead_refuse_to_start(rig):

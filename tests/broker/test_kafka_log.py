@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_fixtures import COUNT, Folded, empty, history, topics  # noqa: F401  # fixtures by name
 
@@ -15,9 +15,9 @@ from creditfold.broker.find import find
 from creditfold.broker.history import of_envelopes
 from creditfold.broker.jars import free_port
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
-from creditfold.broker.problems import BrokerProblem
+from creditfold.broker.problems import BrokerProblem, patiently
 from creditfold.broker.transfer import import_history
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import LEDGER, REVENUE, USAGE
 from creditfold.log.records import Record
 
@@ -91,28 +91,41 @@ def test_a_missing_topic_partition_or_broker_is_one_sentence(empty):
         KafkaLog(f"127.0.0.1:{free_port()}", 0, seconds=3).read(USAGE.name)
 
 
+def test_a_leader_that_is_new_is_asked_again_and_no_other_error_waits():
+    errors = [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE]
+
+    def asked():
+        if errors:
+            raise KafkaException(KafkaError(errors.pop(0)))
+        return "answered"
+
+    assert "answered" == patiently(asked, 30)
+    errors = [KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART]
+    with pytest.raises(KafkaException):
+        patiently(asked, 30)
+    assert [KafkaError.UNKNOWN_TOPIC_OR_PART] == errors
+
+
 def test_a_partition_that_is_not_there_is_told(topics):
     with pytest.raises(BrokerProblem, match="or not as many partitions"):
         KafkaLog(topics, COUNT, seconds=3).read(USAGE.name)
 
 
-def test_a_broker_that_stops_while_it_is_read_ends_the_reading(topics, kafka):
+def test_a_broker_that_stops_while_it_is_read_ends_the_reading(topics, node):
     import signal
 
-    if kafka.node is None:
-        pytest.skip(f"not ours to freeze: {kafka.source}")
     producer = transactional(topics)
     for _ in range(3):
         put(producer, *[b"x" * 100_000] * 100)
     reading = KafkaLog(topics, 1, seconds=3).read(USAGE.name)
     next(reading)
-    kafka.node.signal(signal.SIGSTOP)
+    node.signal(signal.SIGSTOP)
     began = time.monotonic()
     try:
         with pytest.raises(BrokerProblem, match="gave nothing for 3 s before its end at 303"):
             list(reading)
     finally:
-        kafka.node.signal(signal.SIGCONT)
+        node.signal(signal.SIGCONT)
     assert time.monotonic() - began < 15
 
 

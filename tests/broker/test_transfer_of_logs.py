@@ -87,7 +87,7 @@ def held(facts):
     yield fact("clock.released", "released", last, {}, None, last)
 
 
-@pytest.mark.parametrize("tick", [1_000, 1_000_000])
+@pytest.mark.parametrize("tick", [1_000, 1_500, 1_000_000])
 def test_an_exported_log_gives_the_same_ledger_for_every_customer(topics, embedded, tick):
     heard = []
     with embedded(held(history(tick=tick))) as runtime:
@@ -129,6 +129,20 @@ def test_the_clock_is_held_around_it_on_every_partition(topics):
         assert event_type("clock.held") == types[0]
         assert event_type("clock.released") == types[-1]
         assert 1 == types.count(event_type("clock.held"))
+
+
+def test_a_clock_that_the_history_holds_to_its_end_stays_held_and_each_partition_is_there(topics):
+    facts = list(held(history(days=2)))[:-1]
+    done = import_history(topics, of_envelopes(facts), name="h")
+    assert (True, 1) == (done.held, done.left_out)
+    for number in range(COUNT):
+        records = list(KafkaLog(topics, number).read(COMMANDS.name))
+        types = [dict(r.headers)["ce_type"].decode() for r in records]
+        assert [event_type("clock.held")] == [each for each in types if "clock" in each][-1:]
+        assert event_type("clock.released") not in types
+        assert facts[-1].recordedtime <= records[-1].timestamp
+    again = import_history(topics, of_envelopes(facts), name="h")
+    assert (True, 0) == (again.held, again.sent)
 
 
 def test_record_times_are_the_histories_own(topics):

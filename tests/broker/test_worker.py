@@ -1,39 +1,28 @@
 """The real worker on a real Kafka: what it writes, what it answers, and how things are mended."""
+# ruff: noqa: F811  # fixtures are imported, and asked for by the same names
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
-from worker_rig import CRASHED, PARTITIONS, SECOND, WorkerRig, names, until
+from worker_rig import CRASHED, PARTITIONS, SECOND, SOURCE, names, now, rig, until  # noqa: F401  # fixtures
 
 from creditfold.audit import chain, replay
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.contract.envelope import write_binary
 from creditfold.contract.instants import parse_instant
-from creditfold.contract.topics import COMMANDS, LEDGER, USAGE
+from creditfold.contract.partitions import partition_of
+from creditfold.contract.topics import COMMANDS, LEDGER, USAGE, topic_of
 from creditfold.worker import letters, retry
 from creditfold.worker.metrics import CATALOGUE
 from creditfold.worker.resend import Coordinates
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def rig(kafka, tmp_path):
-    """Topics have the contract's names, so they are made for each test and deleted after it."""
-    if kafka.node is None and kafka.source.startswith("CREDITFOLD_KAFKA"):
-        pytest.skip("this would delete the topics of a cluster that is not ours")
-    made = WorkerRig(kafka.bootstrap, tmp_path, "creditfold")
-    yield made.make_topics()
-    made.close()
-
-
-@pytest.fixture
-def now():
-    return time.time_ns() // 1_000
 
 
 def sample(worker, name, **labels):
@@ -43,6 +32,18 @@ def sample(worker, name, **labels):
             if each.name == name and labels.items() <= each.labels.items():
                 found += each.value
     return found
+
+
+def creditfold(*words):
+    """What a command says, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "creditfold", *words],
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
 
 
 def test_what_is_written_is_what_the_simulation_gives_and_an_auditor_finds_nothing(rig, now):
@@ -71,20 +72,20 @@ def test_what_is_written_is_what_the_simulation_gives_and_an_auditor_finds_nothi
     assert worker.terminate() == 0
     again = rig.worker().start().wait_ready()
     assert again.balance("c-1").json()["usable"] == {"credits": "1000"}
-    assert 0 == sample(again, "creditfold_partition_records_total")
+    assert 0 == again.sample("creditfold_partition_records_total")
     assert again.terminate() == 0
 
 
 def assert_metrics(worker):
     families = text_string_to_metric_families(worker.get("/metrics").text)
     assert {m.name.removesuffix("_total") for m in CATALOGUE} == {f.name for f in families}
-    assert 1 == sample(worker, "creditfold_ready")
-    assert 414 == sample(worker, "creditfold_partition_records_total")
-    assert 0 == sample(worker, "creditfold_partition_lag_offsets")
+    assert 1 == worker.sample("creditfold_ready")
+    assert 414 == worker.sample("creditfold_partition_records_total")
+    assert 0 == worker.sample("creditfold_partition_lag_offsets")
     outcomes = "creditfold_outcomes_total"
-    assert 1 == sample(worker, outcomes, status="rejected", code="unknown_customer")
-    assert 1 == sample(worker, outcomes, status="duplicate")
-    assert 0 < sample(worker, "creditfold_event_delay_seconds_count") < 20
+    assert 1 == worker.sample(outcomes, status="rejected", code="unknown_customer")
+    assert 1 == worker.sample(outcomes, status="duplicate")
+    assert 0 < worker.sample("creditfold_event_delay_seconds_count") < 20
 
 
 def test_a_balance_is_answered_by_its_owner_and_the_others_say_who_that_is(rig, now):
@@ -96,7 +97,7 @@ def test_a_balance_is_answered_by_its_owner_and_the_others_say_who_that_is(rig, 
     one, two = rig.worker("one").start(), rig.worker("two").start()
     until(
         lambda: (
-            all(w.ready() and sample(w, "creditfold_partition_halted") == 0 for w in (one, two))
+            all(w.ready() and w.sample("creditfold_partition_halted") == 0 for w in (one, two))
             and {one.balance(c).status_code for c in customers} == {200, 421}
         ),
         lambda: f"{one.tail()}\n{two.tail()}",
@@ -109,6 +110,10 @@ def test_a_balance_is_answered_by_its_owner_and_the_others_say_who_that_is(rig, 
         assert told["owner"] == by_status[200].url
         assert told["partition"] == partition_of(name.encode(), PARTITIONS)
         assert by_status[200].balance("nobody-" + name).status_code in {404, 421}
+        asked, owner = by_status[421], by_status[200]
+        shown = creditfold("customer", "show", name, "--worker", asked.url, "-o", "json")
+        assert name == shown["customer"]
+        assert owner.balance(name).json()["blocks"] == shown["blocks"]
     one.kill()
     until(lambda: {200} == {two.balance(name).status_code for name in customers}, two.tail)
     assert two.terminate() == 0
@@ -125,8 +130,8 @@ def test_too_many_dead_letters_halt_their_partition_only(rig, now):
     (reason,) = worker.get("/readyz").json()["reasons"]
     assert reason.startswith("partition 1 is halted: creditfold.usage.v1-1@2: ")
     assert "creditfold dead-letters list" in reason
-    assert 1 == sample(worker, "creditfold_partition_halted")
-    assert 2 == sample(worker, "creditfold_dead_letters_total", code="not_cloudevents")
+    assert 1 == worker.sample("creditfold_partition_halted")
+    assert 2 == worker.sample("creditfold_dead_letters_total", code="not_cloudevents")
     assert 200 == worker.get("/healthz").status_code, "a restart would not cure it"
     mine, other = names(1, 1)[0], names(2, 1)[0]
     rig.send(rig.customer(other, now) + rig.customer(mine, now))
@@ -195,6 +200,30 @@ def test_a_dead_letter_is_shown_and_sent_again_with_a_corrected_key(rig, now):
     assert 1 == letters.retry_letters(rig.bootstrap, **corrected).counts["answered"]
     (record,) = KafkaLog(rig.bootstrap, 2).read(COMMANDS.name)
     assert (name.encode(), value, headers) == (record.key, record.value, record.headers)
+
+
+def test_a_record_on_another_customers_partition_opens_no_second_account(rig, now):
+    """librdkafka's own partitioner puts records where no other client looks for them."""
+    (name,) = names(2, 1)
+    facts = rig.customer(name, now - 10 * SECOND, usages=2)
+    rig.send(rig.catalog(now - 11 * SECOND) + facts)
+    for fact in (facts[0], facts[-1], rig.usage(name, 5, now)):
+        rig.put(topic_of(fact.type).name, *write_binary(fact), now, partition=1)
+    rig.flush()
+    worker = rig.worker().start().wait_ready()
+    rig.wait_for_outcomes(3 * PARTITIONS + 7 + 3)
+    found = list(letters.letters(rig.bootstrap))
+    assert ["wrong_partition"] * 3 == [each.code for each in found]
+    assert "it lies on partition 1 of 4 and its key belongs on 2" in found[0].detail
+    assert "murmur2_random" in found[0].detail
+    assert 0 == replay.verify(KafkaLog(rig.bootstrap, 1)).differences
+    done = letters.retry_letters(rig.bootstrap)
+    assert {"sent": 1, "answered": 2} == {fate: n for fate, n in done.counts.items() if n}
+    rig.wait_for_outcomes(3 * PARTITIONS + 7 + 3 + 1)
+    (block,) = (b for b in worker.balance(name).json()["blocks"] if b["block"] == f"{name}-free")
+    assert str(7 + 8 + 5) == block["drawn"]
+    assert {name} == {o["customer"] for o in rig.ledger([2]) if o.get("customer")}
+    assert [] == [o["customer"] for o in rig.ledger([1]) if o.get("customer")]
 
 
 def test_outputs_with_another_number_of_partitions_are_refused_in_the_last_line(rig):

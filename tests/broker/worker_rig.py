@@ -12,15 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import ConfigResource, ResourceType
+from prometheus_client.parser import text_string_to_metric_families
 
 import creditfold
 from creditfold.broker.connection import Connection
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import changelog
 from creditfold.broker.topics import create
 from creditfold.contract.envelope import Envelope, write_binary
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import CATALOG_TYPES, LEDGER, RANK, REVENUE, TOPICS, topic_of
 from creditfold.contract.topics import event_type as full
 from creditfold.core.times import rfc3339
@@ -34,9 +37,10 @@ CRASHED = EXIT_CRASHED
 
 
 class WorkerProcess:
-    """`python -m creditfold.worker` with its own state directory and port."""
+    """`python -m creditfold worker` with its own state directory and port."""
 
     def __init__(self, rig, name, **settings):
+        self.name = name
         self.log = rig.directory / f"{name}.log"
         self._settings = {
             "KAFKA": rig.bootstrap,
@@ -45,7 +49,7 @@ class WorkerProcess:
             "PARTITIONS": PARTITIONS,
             "STANDBYS": 0,
             "HTTP_PORT": 0,
-            "SESSION_SECONDS": 3,
+            "SESSION_SECONDS": rig.session_seconds,
             "LOG_FORMAT": "json",
         } | settings
         self.process = None
@@ -57,7 +61,7 @@ class WorkerProcess:
         ours = {f"CREDITFOLD_{name}": str(value) for name, value in self._settings.items()}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "creditfold.worker"],
+                [sys.executable, "-m", "creditfold", "worker"],
                 stdout=output,
                 stderr=output,
                 env=os.environ | {"PYTHONPATH": str(SOURCE)} | ours,
@@ -90,6 +94,18 @@ class WorkerProcess:
     def balance(self, customer):
         return self.get(f"/v1/customers/{customer}")
 
+    def samples(self, name, **labels):
+        """The values of a metric's samples that have these labels."""
+        return [
+            each.value
+            for family in text_string_to_metric_families(self.get("/metrics").text)
+            for each in family.samples
+            if each.name == name and labels.items() <= each.labels.items()
+        ]
+
+    def sample(self, name, **labels):
+        return sum(self.samples(name, **labels))
+
     def ready(self):
         with suppress(httpx.TransportError):
             return self.get("/readyz").status_code == 200
@@ -118,6 +134,7 @@ class WorkerRig:
     def __init__(self, bootstrap, directory, application):
         self.bootstrap, self.directory, self.application = bootstrap, directory, application
         self.connection = Connection(bootstrap)
+        self.session_seconds = session_seconds(self.connection)
         self.workers = []
         self._producer = self.connection.producer(linger_ms=2)
         self._numbers = itertools.count(1)
@@ -237,6 +254,12 @@ class WorkerRig:
 
     # What was written
 
+    def drawn(self, worker, customer):
+        """How much of all of the customer's blocks is drawn, by the worker's answer."""
+        until(lambda: worker.balance(customer).status_code == 200, worker.tail)
+        blocks = worker.balance(customer).json()["blocks"]
+        return sum(int(block["drawn"]) for block in blocks)
+
     def ledger(self, partitions=range(PARTITIONS)):
         """All outcomes, in order within each partition; headers are left out."""
         found = []
@@ -278,6 +301,15 @@ class WorkerRig:
         return found
 
 
+def session_seconds(connection):
+    """Three, so that a worker that died is soon missed, or the least that the broker allows."""
+    admin = connection.admin()
+    (broker, *_) = admin.list_topics(timeout=10).brokers
+    resource = ConfigResource(ResourceType.BROKER, str(broker))
+    settings = admin.describe_configs([resource])[resource].result(20)
+    return max(3, int(settings["group.min.session.timeout.ms"].value) / 1_000)
+
+
 def keep(found, topic, data):
     """File the record under its customer and topic, without coordinates and recording time."""
     if not data.get("customer") or topic not in {LEDGER.name, REVENUE.name}:
@@ -302,3 +334,18 @@ def until(condition, why, seconds=60, pause=0.1):
     while not condition():
         assert time.monotonic() < deadline, why() if callable(why) else why
         time.sleep(pause)
+
+
+@pytest.fixture
+def rig(kafka, tmp_path):
+    """Topics have the contract's names, so they are made for each test and deleted after it."""
+    if kafka.node is None and kafka.source.startswith("CREDITFOLD_KAFKA"):
+        pytest.skip("this would delete the topics of a cluster that is not ours")
+    made = WorkerRig(kafka.bootstrap, tmp_path, "creditfold")
+    yield made.make_topics()
+    made.close()
+
+
+@pytest.fixture
+def now():
+    return time.time_ns() // 1_000

@@ -12,9 +12,10 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from ruamel.yaml import YAML
 
-from creditfold.broker.plan import PARTITIONS, plan
+from creditfold.broker.plan import plan
 from creditfold.contract import asyncapi
 from creditfold.contract.examples import examples
+from creditfold.contract.partitions import PARTITIONS
 from creditfold.contract.topics import CATALOG_TYPES, TOPICS, Direction
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"

@@ -14,7 +14,7 @@ from creditfold.local.runtime import Input, LocalRuntime
 from creditfold.log.records import Output
 from creditfold.partition.step import Partition
 from local.desk import Clock, written
-from partition.bench import fresh, numbered
+from partition.batches import fresh, numbered
 
 NO_LIMIT = 2**62
 LEDGER, REVENUE = "creditfold.ledger.v1", "creditfold.revenue.v1"

@@ -6,7 +6,6 @@ The image is built from the checkout, the broker is Apache Kafka, and the worker
 import itertools
 import json
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from creditfold.broker.catalog import CatalogPublisher
+from creditfold.broker.jars import free_port
 from creditfold.broker.publisher import Publisher
 from creditfold.contract.envelope import Envelope
 from creditfold.contract.topics import LEDGER, event_type
@@ -30,12 +30,6 @@ TAG = "test"
 CUSTOMERS = [f"c-{n}" for n in range(20)]
 GRANTED = 1_000_000
 PAUSE = 0.2
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _run(*command, **options):
@@ -50,7 +44,7 @@ class Stack:
     """One project of the Compose file, with ports of its own."""
 
     def __init__(self, root):
-        self.kafka_port, self.http_port = _free_port(), _free_port()
+        self.kafka_port, self.http_port = free_port(), free_port()
         self.project = f"creditfold-test-{os.getpid()}"
         self._root = root
         self._env = os.environ | {

@@ -5,6 +5,9 @@ import re
 
 import faust
 import pytest
+from aiokafka import conn
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.producer import sender
 from faust.transport.drivers import by_url
 from faust.transport.drivers.aiokafka import Consumer
 
@@ -27,9 +30,18 @@ def test_a_changed_private_member_refuses_to_run(monkeypatch):
         private.check()
 
 
-def test_a_missing_private_member_refuses_to_run(monkeypatch):
-    monkeypatch.delattr(faust.App, "_fetcher")
-    with pytest.raises(RefusedToStart, match="_fetcher is None"):
+@pytest.mark.parametrize(
+    ("library", "owner", "member"),
+    [
+        ("faust-streaming", faust.App, "_fetcher"),
+        ("aiokafka", PartitionRecords, "_consumer_record"),
+        ("aiokafka", conn, "READER_LIMIT"),
+        ("aiokafka", sender, "BACKOFF_OVERRIDE"),
+    ],
+)
+def test_a_missing_private_member_refuses_to_run(monkeypatch, library, owner, member):
+    monkeypatch.delattr(owner, member)
+    with pytest.raises(RefusedToStart, match=f"{library} .*{member} is (None|not there)"):
         private.check()
 
 

@@ -63,6 +63,16 @@ def test_lag_counts_what_the_broker_has_and_no_batch_took():
     assert mailbox.lag() == 5
 
 
+def test_a_transaction_marker_behind_the_last_record_is_no_lag():
+    mailbox = made()
+    mailbox.deliver("commands", [], 0, 0, 0, 1)
+    mailbox.deliver("usage", records(10, 11), 10, 13, 13, 1)
+    assert mailbox.lag() == 3
+    mailbox.lanes[1].take(2)
+    assert mailbox.lanes[1].next == 12
+    assert mailbox.lag() == 0
+
+
 def test_news_end_the_wait():
     async def scenario():
         mailbox = made()
@@ -71,5 +81,21 @@ def test_news_end_the_wait():
         mailbox.deliver("usage", records(10), 10, 11, 11, 1)
         await asyncio.wait_for(waiting, 1)
         await mailbox.news(0.01)
+
+    asyncio.run(scenario())
+
+
+def test_a_fetch_that_leaves_nothing_waiting_wakes_nobody():
+    async def scenario():
+        mailbox = made()
+        waiting = asyncio.create_task(mailbox.news(30))
+        await asyncio.sleep(0)
+        mailbox.deliver("commands", [], 0, 0, 0, 1)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        mailbox.deliver("usage", records(10), 10, 11, 11, 1)
+        await asyncio.sleep(0)
+        mailbox.deliver("commands", [], 0, 0, 0, 2)
+        await asyncio.wait_for(waiting, 1)
 
     asyncio.run(scenario())

@@ -30,7 +30,6 @@ def test_a_write_is_read_back(store):
     store.write({b"a": b"1", b"b": b"2"}, [DueChange(9, b"a", add=True)], position.encode(), 44)
     store.write({b"b": None}, [], position.encode(), 45)
     assert store.get(b"a") == b"1"
-    assert store.get_many([b"a", b"b"]) == [b"1", None]
     assert position == store.position()
     assert store.changelog_next() == 45
     assert store.due(9, 10) == [(9, b"a")]

@@ -47,7 +47,7 @@ class Producer:
 
 def commit(producer, outputs):
     async def scenario():
-        transactions = Transactions("localhost:1", "app-1", 10, 1_000)
+        transactions = Transactions({"bootstrap_servers": "localhost:1"}, "app-1", 10, 1_000)
         transactions._producer._closed = True  # the real one is never started
         transactions._producer = producer
         return await transactions.commit(outputs, 1, 7_000_000)
@@ -113,3 +113,15 @@ def test_headers_and_times_are_kept():
     (record,) = MemoryRecords(bytes(built[0]._build())).next_batch()
     assert record.timestamp == 3_000
     assert list(record.headers) == [("a", b"1")]
+
+
+def test_what_is_sent_is_compressed():
+    async def scenario():
+        transactions = Transactions({"bootstrap_servers": "localhost:1"}, "app-1", 10, 100_000)
+        transactions._producer._closed = True  # the real one is never started
+        batch = transactions._producer.create_batch()
+        for _ in range(50):
+            batch.append(timestamp=1, key=b"k", value=b"v" * 1_000, headers=[])
+        return len(batch._build())
+
+    assert asyncio.run(scenario()) < 10_000

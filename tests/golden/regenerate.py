@@ -18,13 +18,14 @@ from creditfold.contract.encode import snapshot_line, structured  # noqa: E402  
 from creditfold.contract.envelope import read_line  # noqa: E402  # the same
 from creditfold.contract.exact_json import dump  # noqa: E402  # the same
 from creditfold.contract.outputs import Version  # noqa: E402  # the same
+from creditfold.contract.partitions import ONLY  # noqa: E402  # the same
 from creditfold.core.fold import BEHAVIOUR  # noqa: E402  # the same
 from creditfold.partition.position import Position  # noqa: E402  # the same
 from creditfold.partition.snapshot import snapshot  # noqa: E402  # the same
 from creditfold.partition.step import Partition  # noqa: E402  # the same
 from creditfold.partition.store import MemoryStore  # noqa: E402  # the same
 from local.desk import to_input  # noqa: E402  # the same
-from partition.bench import NO_LIMIT, numbered  # noqa: E402  # the same
+from partition.batches import NO_LIMIT, numbered  # noqa: E402  # the same
 
 DIRECTORY = HERE / f"behaviour-{BEHAVIOUR}"
 INPUTS = DIRECTORY / "inputs.jsonl"
@@ -39,7 +40,7 @@ with it, and the dates of its programs are UTC."""
 def golden(inputs: list[bytes]) -> dict[str, list[bytes]]:
     """The lines of each file that these inputs give, each fact a batch of its own."""
     store = MemoryStore()
-    partition = Partition(store, 0, Position())
+    partition = Partition(store, ONLY, Position())
     files: dict[str, list[bytes]] = {name: [] for name in ("ledger", "revenue", "notices")}
     events = [to_input(_event(line)) for line in inputs]
     batches = [partition.refold([each], each[1], NO_LIMIT, CODE) for each in numbered(events)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from creditfold.contract.encode import digest
 from local.desk import catalog, history, strange, to_inputs
-from partition.bench import events_of, fold_in, log_of, numbered, told
+from partition.batches import events_of, fold_in, log_of, numbered, told
 from properties.events import DAY, HOUR, START, Event, fact, instant, text
 
 UNTIL = START + 60 * DAY

@@ -6,8 +6,12 @@ import base64
 
 import pytest
 
+from creditfold.contract.partitions import ONLY, Home, partition_of
+from creditfold.partition.position import Position
+from creditfold.partition.step import Partition
+from creditfold.partition.store import MemoryStore
 from local.desk import catalog, strange, to_input, to_inputs
-from partition.bench import events_of, fresh, log_of, numbered
+from partition.batches import events_of, fresh, log_of, numbered
 from properties.events import START, fact
 
 USAGE = fact("usage.recorded", {"meter": "calls", "quantity": "1"}, id="u", at=START, customer="c")
@@ -77,3 +81,41 @@ def test_what_is_due_is_taken_in_portions_and_nothing_is_left_out():
         batch = partition.fold([], later, caught_up=True, due_max=2)
         portions.append([outcome.customer for outcome in batch.outcomes])
     assert [["c0", "c1"], ["c2", "c3"], ["c4"]] == portions
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_a_record_is_taken_by_its_customers_partition_and_by_no_other(count):
+    """Two partitions that both knew a customer would each count a repeated usage once."""
+    home = partition_of(b"c", count)
+    for number in range(count):
+        partition = Partition(MemoryStore(), Home(number, count), Position())
+        records = numbered(to_inputs([*catalog(), CREATED, USAGE]))
+        batch = partition.fold(records, START, caught_up=True, due_max=9)
+        answers = [(outcome.status, outcome.code) for outcome in batch.outcomes]
+        assert [("applied", None)] * 3 == answers[:3], "the catalog is for all partitions"
+        foreign = ("dead_letter", "wrong_partition")
+        assert answers[-2:] == ([("applied", None)] if number == home else [foreign]) * 2
+
+
+def test_where_there_is_one_partition_everybody_lives_there():
+    for customer in ("c", "ada", "\N{SNOWMAN}", "x" * 255, None):
+        ONLY.check(customer)
+
+
+def test_a_foreign_record_is_told_whose_partition_it_should_lie_on():
+    number = 1 - partition_of(b"c", 2)
+    partition = Partition(MemoryStore(), Home(number, 2), Position())
+    batch = partition.fold(numbered(to_inputs([CREATED])), START, caught_up=True, due_max=9)
+    (outcome,) = batch.outcomes
+    assert outcome.detail == (
+        f"it lies on partition {number} of 2 and its key belongs on {1 - number}: "
+        "set the producer's partitioner to murmur2_random"
+    )
+
+
+def test_a_record_that_is_foreign_and_no_event_has_the_code_of_what_is_no_event():
+    number = 1 - partition_of(b"c", 2)
+    partition = Partition(MemoryStore(), Home(number, 2), Position())
+    broken = to_input(USAGE)._replace(value=b"{")
+    batch = partition.fold(numbered([broken]), START, caught_up=True, due_max=9)
+    assert ["not_json"] == [outcome.code for outcome in batch.outcomes]

@@ -46,7 +46,23 @@ def pending(path):
         yield store, lambda: store
 
 
-@pytest.fixture(params=[in_memory, on_disk, pending], ids=lambda p: p.__name__)
+@contextlib.contextmanager
+def on_its_way(path):
+    """A store whose last batch reaches the disk only when the next one is sealed."""
+    with Database(path / "data") as database:
+        store, late = LocalStore(database), []
+
+        def turn():
+            for writes in late:
+                database.write(writes)
+            late[:] = [store.writes()]
+            store.written()
+            return store
+
+        yield store, turn
+
+
+@pytest.fixture(params=[in_memory, on_disk, pending, on_its_way], ids=lambda p: p.__name__)
 def stores(request, tmp_path):
     with request.param(tmp_path) as made:
         yield made

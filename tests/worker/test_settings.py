@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import creditfold
+from creditfold.broker.plan import plan
+from creditfold.engine.security import librdkafka
+from creditfold.local.runtime import LocalRuntime
 from creditfold.worker.settings import WrongSettings, load
 
 
@@ -35,10 +38,52 @@ def test_one_message_names_all_that_is_wrong_by_where_it_was_set(monkeypatch, tm
         load(state_dir=a_file)
 
 
+def test_an_embedded_log_is_no_state_directory(tmp_path):
+    with LocalRuntime(tmp_path, lambda: 0):
+        pass
+    with pytest.raises(WrongSettings, match="holds a database that is no worker's"):
+        load(state_dir=tmp_path)
+
+
 def test_a_flag_wins_over_the_environment(monkeypatch):
     monkeypatch.setenv("CREDITFOLD_PARTITIONS", "4")
     assert 4 == load().partitions
     assert 6 == load(partitions=6, kafka=None).partitions
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"SECURITY_PROTOCOL": "TLS"}, "security.protocol TLS is unknown"),
+        ({"SECURITY_PROTOCOL": "SASL_SSL"}, "SASL_SSL lacks sasl.mechanism"),
+        ({"SASL_USERNAME": "u"}, "security.protocol PLAINTEXT does not use it"),
+        ({"SECURITY_PROTOCOL": "SSL", "SSL_CA_LOCATION": "/no/such"}, "/no/such, which is no file"),
+        ({"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "GSSAPI"}, "mechanism GSSAPI is none"),
+    ],
+)
+def test_how_to_log_in_is_told_whole_or_refused(monkeypatch, told, said):
+    for name, value in told.items():
+        monkeypatch.setenv(f"CREDITFOLD_{name}", value)
+    with pytest.raises(WrongSettings, match=said):
+        load()
+
+
+def test_the_engine_and_the_commands_log_in_alike_and_no_password_is_shown(monkeypatch):
+    monkeypatch.setenv("CREDITFOLD_SECURITY_PROTOCOL", "sasl_ssl")
+    monkeypatch.setenv("CREDITFOLD_SASL_MECHANISM", "PLAIN")
+    monkeypatch.setenv("CREDITFOLD_SASL_USERNAME", "alice")
+    monkeypatch.setenv("CREDITFOLD_SASL_PASSWORD", "hunter2")
+    settings = load(kafka="h:9093")
+    engine = settings.engine()
+    assert librdkafka(engine.brokers, engine.security) == settings.connection().options | {
+        "bootstrap.servers": "h:9093"
+    }
+    assert "hunter2" not in f"{settings} {engine}"
+
+
+def test_a_changelog_made_by_the_worker_is_the_one_that_the_plan_has():
+    settings = load(replication=3).engine().changelog_settings
+    assert plan(min_isr=2)[-1].settings == settings
 
 
 def test_the_engine_reads_commands_before_the_usage_that_needs_them():

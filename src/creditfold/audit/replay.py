@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from creditfold.contract.instants import BadTimeError, parse_instant
 from creditfold.contract.outputs import Version
+from creditfold.contract.partitions import Home
 from creditfold.contract.topics import (
     DEAD_LETTERS,
     INPUTS,
@@ -40,6 +41,10 @@ class Log(Protocol):
     @property
     def partition(self) -> int:
         """Its number; headers and causes name it."""
+
+    @property
+    def partitions(self) -> int:
+        """Of how many it is one: a customer's record on another than its own is a dead letter."""
 
     def read(self, topic: str, start: int = 0) -> Iterator[Record]:
         """The records of a topic from an offset on."""
@@ -108,7 +113,7 @@ class _Replay:
     def __init__(self, log: Log) -> None:
         self._stored = {topic: log.read(topic) for topic in OUTPUTS}
         self._inputs = {topic.name: log.read(topic.name) for topic in INPUTS}
-        self._partition = Partition(MemoryStore(), log.partition, Position())
+        self._partition = Partition(MemoryStore(), Home(log.partition, log.partitions), Position())
         self.report = Report(compared=dict.fromkeys(OUTPUTS, 0))
 
     def run(self) -> Report:

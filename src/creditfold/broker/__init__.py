@@ -1,1 +1,1 @@
-"""A real Apache Kafka for development and tests, from wherever one can be had."""
+"""Kafka as creditfold uses it: topics, publishing, the log, the doctor; and a broker to be had."""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from creditfold.broker.connection import Where, connection, metadata
+from creditfold.broker.connection import Where, connection
 from creditfold.broker.plan import INPUT_BYTES_MAX, count_of
 from creditfold.broker.problems import (
     BrokerProblem,
@@ -72,7 +72,7 @@ class CatalogWriter:
 
     def count(self) -> int:
         """How many partitions all topics have, asked anew; WrongTopics where they differ."""
-        return count_of(metadata(self._producer, self._at, min(self._seconds, 10.0)), self._at)
+        return count_of(self._kafka.metadata(min(self._seconds, 10.0), self._producer), self._at)
 
     def write(
         self, records: Iterable[Placed], offsets: Sequence[TopicPartition] = (), group: str = ""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
     AdminClient,
     ClusterMetadata,
 )
 
-from creditfold.broker.problems import explained
+from creditfold.broker.problems import (
+    BrokerProblem,
+    error_of,
+    is_refused,
+    is_unreachable,
+    sentence,
+)
 
 PARTITIONER: Final = "murmur2_random"
 """Kafka's own: librdkafka's default sends a customer to another partition than the worker reads."""
@@ -21,6 +28,8 @@ PARTITIONER: Final = "murmur2_random"
 _silent = logging.getLogger("creditfold.broker.librdkafka")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
+
+_LOGIN_SECONDS: Final = 3.0
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 
@@ -66,9 +75,29 @@ class Connection(NamedTuple):
         }
         return Consumer(self.settings(**(reading | more)))
 
-    def metadata(self, seconds: float = 10.0) -> ClusterMetadata:
-        """Brokers and topics as the cluster tells them."""
-        return metadata(self.admin(), self.bootstrap, seconds)
+    def metadata(
+        self, seconds: float = 10.0, client: AdminClient | Producer | Consumer | None = None
+    ) -> ClusterMetadata:
+        """Brokers and topics as the cluster tells them, to this client or to one of its own."""
+        asking = self.admin() if client is None else client
+        try:
+            found: ClusterMetadata = asking.list_topics(timeout=seconds)
+        except KafkaException as problem:
+            error = self._refusal(error_of(problem))
+            doing = "asking for the cluster's metadata"
+            raise BrokerProblem(sentence(doing, self.bootstrap, error)) from problem
+        return found
+
+    def _refusal(self, error: KafkaError) -> KafkaError:
+        """Why nobody answers: a client hears of a refused login beside what it calls."""
+        if not is_unreachable(error) or "security.protocol" not in self.options:
+            return error
+        heard: list[KafkaError] = []
+        client = self.admin(error_cb=heard.append)
+        with suppress(KafkaException):
+            client.list_topics(timeout=_LOGIN_SECONDS)
+        client.poll(0.2)
+        return next(filter(is_refused, heard), error)
 
 
 Where: TypeAlias = Connection | str
@@ -77,15 +106,6 @@ Where: TypeAlias = Connection | str
 def connection(where: Where) -> Connection:
     """A plain address is a connection without TLS and SASL."""
     return Connection(where) if isinstance(where, str) else where
-
-
-def metadata(client: AdminClient | Producer | Consumer, at: str, seconds: float) -> ClusterMetadata:
-    """Brokers and topics as the cluster tells them to this client."""
-    try:
-        found: ClusterMetadata = client.list_topics(timeout=seconds)
-    except KafkaException as problem:
-        raise explained("asking for the cluster's metadata", at, problem) from problem
-    return found
 
 
 def wall_ms() -> int:

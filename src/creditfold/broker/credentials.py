@@ -10,18 +10,11 @@ from confluent_kafka import KafkaError
 
 from creditfold.broker.connection import Connection
 from creditfold.broker.probes import addresses, speaks_tls
+from creditfold.broker.problems import is_refused
 
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _WITH_PASSWORD: Final = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
 _FILES: Final = ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location")
-_SASL: Final = frozenset(
-    {
-        KafkaError._AUTHENTICATION,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-        KafkaError.ILLEGAL_SASL_STATE,
-    }
-)
 
 CheckT = TypeVar("CheckT")
 
@@ -56,7 +49,7 @@ def refusal(
     texts = "; ".join(dict.fromkeys(error.str() for error in heard))
     codes = {error.code() for error in heard}
     protocol = to.options.get("security.protocol", "PLAINTEXT")
-    if codes & _SASL:
+    if any(is_refused(error) and error.code() != KafkaError._SSL for error in heard):
         yield check(
             "credentials",
             False,

@@ -9,7 +9,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 from msgspec import Struct
 
-from creditfold.broker.connection import Connection, Where, connection, metadata
+from creditfold.broker.connection import Connection, Where, connection
 from creditfold.broker.kafka_log import EARLIEST, LATEST, offsets, records
 from creditfold.broker.plan import (
     APPLICATION,
@@ -62,7 +62,7 @@ def describe(
     admin = to.admin()
     plans = plan(application)
     names = [each.name for each in plans]
-    known = metadata(admin, to.bootstrap, seconds)
+    known = to.metadata(seconds, admin)
     counts = partition_counts(known, names)
     there = [name for name, count in counts.items() if count is not None]
     ids = _topic_ids(admin, to, there, seconds)

@@ -21,13 +21,12 @@ from creditfold.broker.connection import Connection, Where, connection, wall_ms
 from creditfold.broker.credentials import refusal, settings_fault
 from creditfold.broker.describe import describe
 from creditfold.broker.plan import APPLICATION
-from creditfold.broker.probes import addresses, api_versions, fault
+from creditfold.broker.probes import NEWER, addresses, api_versions, fault, too_old
 from creditfold.broker.problems import BrokerProblem
 from creditfold.broker.trial import trial
 
 SKEW_MS_MAX: Final = 5_000
 _PROBE_SECONDS: Final = 3.0
-_DESCRIBE_TRANSACTIONS: Final = 65  # since Kafka 3.0
 _FETCH: Final = 1
 _FETCH_SINCE_4: Final = 4  # 4.0 took the versions below away
 
@@ -184,13 +183,13 @@ class _Doctor:
             except OSError as error:
                 yield Check("version", None, f"broker {number} does not tell: {error}")
                 return
-            if _DESCRIBE_TRANSACTIONS not in spoken:
+            if too_old(spoken):
                 old.append(f"broker {number}")
             oldest, _ = spoken.get(_FETCH, (0, 0))
             generations.add("4" if oldest >= _FETCH_SINCE_4 else "3")
         if old:
             told = f"{', '.join(old)} run Kafka 2 or older"
-            yield Check("version", False, told, "use Kafka 3.0 or newer, better 4")
+            yield Check("version", False, told, NEWER)
         else:
             told = " and ".join(sorted(generations))
             yield Check("version", True, f"Kafka {told}, with the transactions that are needed")

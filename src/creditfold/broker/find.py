@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from creditfold.broker.connection import Where, connection
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import count_of
 from creditfold.contract.envelope import Undecodable, read_record
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import INPUTS, LEDGER, NOTICES, REVENUE
 from creditfold.log.records import Record
 

@@ -3,7 +3,9 @@
 Maven fetches the jars once into the user's cache directory; the data lives where the caller says.
 """
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -13,6 +15,7 @@ from pathlib import Path
 
 KAFKA_VERSION = "4.1.1"
 _JAVA_MIN = 17
+_PORTS = range(10_000, 32_768)
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>creditfold</groupId><artifactId>kafka</artifactId><version>1</version>
@@ -74,11 +77,16 @@ def _java() -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port that nobody has, below those that the system gives to clients.
+
+    From among those, a client that looks for a broker that is down is at some time given the
+    broker's own port, meets itself there, and the broker cannot come back.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class JarBroker:

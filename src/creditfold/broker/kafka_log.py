@@ -2,12 +2,13 @@
 
 Only what is committed is read, up to the last stable offset at the time of the call. Markers of
 transactions leave holes in the offsets. Kafka keeps record times in milliseconds: a record's time
-is its timestamp x 1000 microseconds, and whoever writes one cuts what is finer. So a fact has
+is its timestamp x 1000 microseconds, and whoever writes one rounds up what is finer. So a fact has
 the same record time here and in an embedded log if that is a whole number of milliseconds.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Final, Self, cast
@@ -24,15 +25,13 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # no __all__
 
 from creditfold.broker.connection import Connection, Where, connection
-from creditfold.broker.problems import BrokerProblem, error_of, explained, sentence
+from creditfold.broker.plan import equal_count
+from creditfold.broker.problems import BrokerProblem, explained, patiently, sentence
 from creditfold.log.records import Headers, Record
 
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # it has no types
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the same
 SILENCE_SECONDS: Final = 30.0
-_LEADERLESS: Final = frozenset(
-    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
-)
 _FETCHED_KIB_MAX: Final = 8 * 1024
 _CONSUMED_MAX: Final = 500
 _PATIENCE: Final = 0.05  # seconds; the client waits for all that many, or so long
@@ -51,6 +50,11 @@ class KafkaLog:
         self._seconds = seconds
         self._asking: Consumer = self._kafka.consumer()  # connects when it is first asked
         self.partition = partition
+
+    @functools.cached_property
+    def partitions(self) -> int:
+        """How many partitions each topic has; WrongTopics where they differ."""
+        return equal_count(self._kafka, self._seconds)
 
     def read(self, topic: str, start: int = 0) -> Iterator[Record]:
         """The topic's committed records from an offset on, up to what was stable at this call.
@@ -71,7 +75,10 @@ class KafkaLog:
         """The topic's first offset, and its last stable one: below it, nothing is open any more."""
         place = TopicPartition(topic, self.partition)
         try:
-            found = self._asking.get_watermark_offsets(place, timeout=self._seconds)
+            found = patiently(
+                lambda: self._asking.get_watermark_offsets(place, timeout=self._seconds),
+                self._seconds,
+            )
         except KafkaException as problem:
             doing = f"asking how far {topic}-{self.partition} reaches"
             raise explained(doing, self._kafka.bootstrap, problem) from problem
@@ -91,23 +98,21 @@ def offsets(
 ) -> dict[tuple[str, int], int]:
     """First or last stable offsets, by topic and partition."""
     admin = kafka.admin()  # held until all is answered: an answer dies with its client
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            answers = admin.list_offsets(
-                dict.fromkeys(partitions, spec),
-                isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=max(deadline - time.monotonic(), 1.0),
-            )
-            return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
-        except KafkaException as problem:
-            # a leader that is new, or moving, is asked again; the client does not do so itself
-            if error_of(problem).code() in _LEADERLESS and time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
-            named = sorted({partition.topic for partition in partitions})
-            doing = f"asking how far {', '.join(named)} reaches"
-            raise explained(doing, kafka.bootstrap, problem) from problem
+
+    def asked() -> dict[tuple[str, int], int]:
+        answers = admin.list_offsets(
+            dict.fromkeys(partitions, spec),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=seconds,
+        )
+        return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
+
+    try:
+        return patiently(asked, seconds)
+    except KafkaException as problem:
+        named = sorted({partition.topic for partition in partitions})
+        doing = f"asking how far {', '.join(named)} reaches"
+        raise explained(doing, kafka.bootstrap, problem) from problem
 
 
 def records(

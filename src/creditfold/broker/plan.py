@@ -22,7 +22,6 @@ from creditfold.contract.envelope import EVENT_BYTES_MAX
 from creditfold.contract.topics import TOPICS, Direction
 
 APPLICATION: Final = "creditfold"
-PARTITIONS: Final = 12
 INPUT_BYTES_MAX: Final = EVENT_BYTES_MAX + 128 * 1024
 """Room for an event of the greatest size with its key, its headers and the batch's frame."""
 

@@ -9,6 +9,9 @@ import threading
 from collections.abc import Mapping
 
 _API_VERSIONS = 18
+_DESCRIBE_TRANSACTIONS = 65  # since Kafka 3.0
+
+NEWER = "use Kafka 3.0 or newer, better 4"
 
 
 def addresses(bootstrap: str) -> list[tuple[str, int]]:
@@ -124,6 +127,11 @@ def api_versions(
         raise OSError(f"the broker refuses to say what it speaks (error {error})")
     ranges = (struct.unpack_from(">hhh", answer, 10 + 6 * i) for i in range(count))
     return {key: (least, greatest) for key, least, greatest in ranges}
+
+
+def too_old(spoken: Mapping[int, tuple[int, int]]) -> bool:
+    """Whether this is a broker of Kafka 2 or before, whose transactions no one can look into."""
+    return _DESCRIBE_TRANSACTIONS not in spoken
 
 
 def _exactly(stream: socket.socket, size: int) -> bytes:

@@ -50,11 +50,22 @@ _FENCED: Final = frozenset(
         KafkaError.INVALID_PRODUCER_ID_MAPPING,
     }
 )
+_REFUSED: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError.ILLEGAL_SASL_STATE,
+        KafkaError._SSL,
+    }
+)
 _SETTLING: Final = frozenset(
     {
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
     }
 )
 _ADVICE: Final[dict[int, str]] = {
@@ -126,13 +137,18 @@ def is_unreachable(error: KafkaError) -> bool:
     return error.code() in _UNREACHABLE
 
 
+def is_refused(error: KafkaError) -> bool:
+    """Whether the brokers answered that this client may not come in, or it does not trust them."""
+    return error.code() in _REFUSED
+
+
 def is_fenced(error: KafkaError) -> bool:
     """Whether another producer has taken over."""
     return error.code() in _FENCED
 
 
 def patiently(call: Callable[[], T], seconds: float) -> T:
-    """What the call returns; asked again while the cluster finds out who coordinates."""
+    """What the call returns; asked again while the cluster finds out who coordinates or leads."""
     deadline = time.monotonic() + seconds
     while True:
         try:

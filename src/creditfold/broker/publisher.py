@@ -9,9 +9,10 @@ from typing import Final, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from creditfold.broker.connection import CODECS, Where, connection, metadata, wall_ms
+from creditfold.broker.connection import CODECS, Where, connection
 from creditfold.broker.plan import INPUT_BYTES_MAX, count_of
 from creditfold.broker.problems import BrokerProblem, NotDelivered, explained, sentence
+from creditfold.broker.stamps import in_milliseconds
 from creditfold.contract.envelope import EVENT_BYTES_MAX, Envelope, Headers, write_binary
 from creditfold.contract.topics import CATALOG_TYPES, CUSTOMER_TYPES, topic_of
 
@@ -20,8 +21,9 @@ LOST_NAMED_MAX: Final = 1_000
 
 
 def record_ms(envelope: Envelope) -> int:
-    """The record's time in milliseconds: `recordedtime` with what is finer cut off, else now."""
-    return wall_ms() if envelope.recordedtime is None else envelope.recordedtime // 1_000
+    """The record's time in milliseconds: `recordedtime`, else now; what is finer is rounded up."""
+    now = time.time_ns() // 1_000
+    return in_milliseconds(now if envelope.recordedtime is None else envelope.recordedtime)
 
 
 def written(envelope: Envelope) -> tuple[bytes | None, bytes, Headers]:
@@ -38,10 +40,12 @@ def written(envelope: Envelope) -> tuple[bytes | None, bytes, Headers]:
 class Publisher:
     """Publishes customer facts in the background; `flush` says whether all are on the log.
 
-    A record's time is the event's `recordedtime`, cut to milliseconds, else now. What waits is
-    bounded: `publish` blocks while it is full, at most `seconds`, which is also how long a fact is
-    tried. The producer repeats what the network loses and doubles nothing while it lives; after a
-    crash publish the same events again, since duplicates are answered by their ids.
+    A customer's fact for another topic waits until those before it are on the log, so that no
+    usage overtakes the customer.created that it needs. A record's time is the event's
+    `recordedtime`, else now, in whole milliseconds. What waits is bounded: `publish` blocks while
+    it is full, at most `seconds`, which is also how long a fact is tried. The producer repeats
+    what the network loses and doubles nothing while it lives; after a crash publish the same
+    events again, since duplicates are answered by their ids.
     """
 
     def __init__(
@@ -67,11 +71,12 @@ class Publisher:
             message_timeout_ms=round(seconds * 1_000),
             message_max_bytes=INPUT_BYTES_MAX,
         )
-        count_of(metadata(self._producer, self._at, min(seconds, 10.0)), self._at)
+        count_of(to.metadata(min(seconds, 10.0), self._producer), self._at)
         self.delivered = 0
         self.failed = 0
         self._lost: list[tuple[str, str]] = []
         self._why: KafkaError | None = None
+        self._on_way: dict[str | None, tuple[str, int]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -94,12 +99,14 @@ class Publisher:
         """Take the fact for delivery; BrokerProblem where it cannot be taken."""
         _refuse_stranger(envelope)
         key, value, headers = written(envelope)
-        done = functools.partial(self._done, (envelope.source, envelope.id))
+        customer, topic = envelope.subject, topic_of(envelope.type).name
+        self._keep_order(customer, topic)
+        done = functools.partial(self._done, (envelope.source, envelope.id), customer)
         deadline = time.monotonic() + self._seconds
         while True:
             try:
                 self._producer.produce(
-                    topic_of(envelope.type).name,
+                    topic,
                     value,
                     key,
                     on_delivery=done,
@@ -117,8 +124,20 @@ class Publisher:
             except KafkaException as problem:
                 raise explained(f"publishing {envelope.id}", self._at, problem) from problem
             else:
+                _, ahead = self._on_way.get(customer, (topic, 0))
+                self._on_way[customer] = topic, ahead + 1
                 self._producer.poll(0)
                 return
+
+    def _keep_order(self, customer: str | None, topic: str) -> None:
+        if self._on_way.get(customer, (topic, 0))[0] == topic:
+            return
+        self._producer.flush(self._seconds)
+        if customer in self._on_way:
+            raise BrokerProblem(
+                f"{self._at} has not acknowledged what stands before it: see whether its brokers "
+                "are up, and call flush to know what to publish again"
+            )
 
     def flush(self) -> None:
         """Return when every fact is on the log; NotDelivered names those that are not.
@@ -139,7 +158,12 @@ class Publisher:
             lost,
         )
 
-    def _done(self, fact: tuple[str, str], error: KafkaError | None, _: Message) -> None:
+    def _done(
+        self, fact: tuple[str, str], customer: str | None, error: KafkaError | None, _: Message
+    ) -> None:
+        topic, waiting = self._on_way.pop(customer)
+        if waiting > 1:
+            self._on_way[customer] = topic, waiting - 1
         if error is None:
             self.delivered += 1
             return

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 
+def in_milliseconds(instant: int) -> int:
+    """The first whole millisecond that is not before the instant.
+
+    Cut off, it would be before: a credit that is effective from the time of its own fact would be
+    recorded too early to be there.
+    """
+    return -(-instant // 1_000)
+
+
 class Stamps:
     """Times of one partition's records, in milliseconds: they keep the order that is sent."""
 

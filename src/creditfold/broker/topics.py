@@ -15,10 +15,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from creditfold.broker.connection import Connection, Where, connection, metadata
+from creditfold.broker.connection import Connection, Where, connection
 from creditfold.broker.plan import (
     APPLICATION,
-    PARTITIONS,
     Plan,
     listed,
     partition_counts,
@@ -26,6 +25,7 @@ from creditfold.broker.plan import (
     settings_of,
 )
 from creditfold.broker.problems import BrokerProblem, WrongTopics, error_of, explained, sentence
+from creditfold.contract.partitions import PARTITIONS
 
 REPLICATION_MAX: Final = 3
 
@@ -48,7 +48,7 @@ def create(
     to = connection(kafka)
     admin = to.admin()
     deadline = time.monotonic() + seconds
-    known = metadata(admin, to.bootstrap, seconds)
+    known = to.metadata(seconds, admin)
     copies = min(len(known.brokers), REPLICATION_MAX) if replication is None else replication
     in_sync = max(copies - 1, 1) if min_isr is None else min_isr
     _check_request(partitions, copies, in_sync)
@@ -80,7 +80,7 @@ def repair(
     to = connection(kafka)
     admin = to.admin()
     plans = plan(application, min_isr or 1)
-    known = metadata(admin, to.bootstrap, seconds)
+    known = to.metadata(seconds, admin)
     there = [each for each in plans if each.name in known.topics]
     actual = settings_of(admin, to, [each.name for each in there], seconds)
     resources = []
@@ -151,7 +151,7 @@ def _make(
 def _wait(admin: AdminClient, to: Connection, names: list[str], deadline: float) -> None:
     """Return when each partition of the topics has a leader."""
     while True:
-        known = metadata(admin, to.bootstrap, max(deadline - time.monotonic(), 1.0)).topics
+        known = to.metadata(max(deadline - time.monotonic(), 1.0), admin).topics
         waiting = [
             name
             for name in names

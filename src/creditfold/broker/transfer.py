@@ -1,10 +1,11 @@
 """History onto Kafka: same facts, same order for each customer, so the same ids and amounts.
 
-The clock is held around it: nothing falls due by the wall clock before all facts are there. Each
+The clock is held around it: nothing falls due by the wall clock before all facts are there. It is
+released at the end, unless the history itself holds it there: then it stays held as it was. Each
 step is one transaction that also holds how far it is, so a run that died goes on where the last
 step ended: no fact is there twice or left out.
 
-Times become milliseconds, since Kafka has no finer ones. Where the cut would let a record overtake
+Times are rounded up to milliseconds, as Kafka has no finer ones. Where that lets a record overtake
 the one before it in its partition (at one time commands go before usage), it is recorded up to as
 many milliseconds later as it takes to keep the order; `Progress.moved` counts these.
 """
@@ -23,11 +24,11 @@ from creditfold.broker.catalog import CatalogWriter, Placed, on_every_partition
 from creditfold.broker.connection import Where, connection, wall_ms
 from creditfold.broker.describe import in_use
 from creditfold.broker.history import Log, Past, of_log
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION
 from creditfold.broker.problems import BrokerProblem, error_of, explained, patiently
-from creditfold.broker.stamps import Stamps
+from creditfold.broker.stamps import Stamps, in_milliseconds
 from creditfold.contract.envelope import Envelope, Undecodable, read_record
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import CATALOG_TYPES, COMMANDS, RANK, event_type
 
 STEP_RECORDS: Final = 2_000
@@ -40,13 +41,15 @@ _HELD, _RELEASED = event_type("clock.held"), event_type("clock.released")
 class Progress(Struct, frozen=True):
     """How far an import is: facts of the history done, of them now, moved in time and left out.
 
-    `left_out` are the history's own `clock.held` and `clock.released`: the import holds the clock.
+    `left_out` are the history's own `clock.held` and `clock.released`: the import holds the clock,
+    and `held` says that it stays held, since the last of them held it.
     """
 
     done: int
     sent: int
     moved: int
     left_out: int
+    held: bool = False
     finished: bool = False
 
 
@@ -102,6 +105,7 @@ class _Import:
         self._writer = CatalogWriter(kafka, seconds=seconds)
         self._stamps = [Stamps() for _ in range(self._writer.partitions)]
         self._left_out = 0
+        self._held = False
         self._sent = 0
         self._finished = False
 
@@ -114,7 +118,7 @@ class _Import:
         first = next(facts, None)
         if first is None:
             raise BrokerProblem(f"the history {self._name} is empty; name one that has facts")
-        held = self._everywhere(self._clock(_HELD, first[1].time), first[1].time)
+        held = self._everywhere(self._clock("held", _HELD, first[1].time), first[1].time)
         if done is None:
             self._write(held, 0)
         number, at = self._facts(itertools.chain([first], facts), done or 0)
@@ -124,8 +128,13 @@ class _Import:
                 f"{number}; go on with the history that it began with"
             )
         if not finished:
-            released = self._everywhere(self._clock(_RELEASED, at), at)
-            self._write(released, number, finished=True)
+            # either way each partition comes to the history's last time
+            last = (
+                self._clock("kept", _HELD, at)
+                if self._held
+                else self._clock("released", _RELEASED, at)
+            )
+            self._write(self._everywhere(last, at), number, finished=True)
         return self._tell(number, finished=True)
 
     def _facts(self, facts: Iterator[tuple[int, Past]], done: int) -> tuple[int, int]:
@@ -150,6 +159,7 @@ class _Import:
         envelope = _envelope(past)
         if envelope is not None and envelope.type in {_HELD, _RELEASED}:
             self._left_out += 1
+            self._held = envelope.type == _HELD
             return []
         if envelope is not None and envelope.type in CATALOG_TYPES:
             return self._everywhere(past, past.time)
@@ -161,11 +171,10 @@ class _Import:
         return [self._on(partition, past, at) for partition in range(self._writer.partitions)]
 
     def _on(self, partition: int, past: Past, at: int) -> Placed:
-        stamp = self._stamps[partition].at(at // 1_000, RANK[past.topic])
+        stamp = self._stamps[partition].at(in_milliseconds(at), RANK[past.topic])
         return Placed(past.topic, partition, stamp, past.key, past.value, past.headers)
 
-    def _clock(self, type_: str, at: int) -> Past:
-        verb = "held" if type_ == _HELD else "released"
+    def _clock(self, verb: str, type_: str, at: int) -> Past:
         envelope = Envelope(f"{self._name}/{verb}", SOURCE, type_, None, at, {})
         placed = on_every_partition(envelope, 1)[0]
         return Past(COMMANDS.name, at, placed.key, placed.value, placed.headers)
@@ -186,7 +195,7 @@ class _Import:
 
     def _tell(self, done: int, *, finished: bool) -> Progress:
         moved = sum(stamps.moved for stamps in self._stamps)
-        progress = Progress(done, self._sent, moved, self._left_out, finished)
+        progress = Progress(done, self._sent, moved, self._left_out, self._held, finished)
         if self._report is not None:
             self._report(progress)
         return progress

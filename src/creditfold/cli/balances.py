@@ -9,6 +9,7 @@ import msgspec
 
 from creditfold.contract.instants import parse_instant
 from creditfold.contract.outputs import Snapshot
+from creditfold.contract.partitions import ONLY
 from creditfold.contract.topics import INPUTS, LEDGER, RANK, event_type
 from creditfold.local.runtime import LocalRuntime
 from creditfold.log.order import ordered
@@ -32,7 +33,7 @@ def balance(runtime: LocalRuntime, customer: str, at: int | None = None) -> Snap
         until = now if at is None else at
         return balance_at(runtime.store, runtime.partition.catalog, customer, until)
     store = MemoryStore()
-    partition = Partition(store, 0, Position())
+    partition = Partition(store, ONLY, Position())
     for record, time in _facts(runtime, customer, at):
         partition.refold([(record, time)], time, 0)
     return balance_at(store, partition.catalog, customer, at)

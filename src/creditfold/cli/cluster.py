@@ -15,13 +15,12 @@ class Cluster(Run):
     """
 
     def __init__(self, kafka: str | None, output: str | None, **flags: object) -> None:
-        from creditfold.broker.connection import connection  # noqa: PLC0415  # start-up
         from creditfold.worker.settings import load  # noqa: PLC0415  # start-up
 
         super().__init__(None, output)
         self.settings = load(kafka=kafka, **flags)
         self.at = self.settings.kafka
-        self.kafka = connection(self.at)
+        self.kafka = self.settings.connection()
 
     @property
     def partitions(self) -> int | None:

@@ -46,8 +46,8 @@ def show(
 ) -> None:
     """Show a customer: balances, blocks, what expires next, overage, invoices, last entries.
 
-    On Kafka a worker answers, with balances and blocks as of now. Exit code 1: there is no such
-    customer.
+    On Kafka a worker answers, with balances and blocks as of now (while the clock is held, as of
+    the log's time). Exit code 1: there is no such customer.
     """
     if kafka is not None or worker is not None:
         from creditfold.cli.cluster import Cluster, only_kafka  # noqa: PLC0415  # start-up

@@ -10,6 +10,9 @@ from creditfold.cli.errors import CommandError, Exit
 from creditfold.cli.options import Application, Code, DryRun, FromTime, Kafka, Output, UntilTime
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from creditfold.cli.cluster import Cluster
     from creditfold.worker.letters import Letter
     from creditfold.worker.resend import Coordinates
     from creditfold.worker.retry import Selection
@@ -27,7 +30,7 @@ LIST_EXAMPLES = (
 )
 SHOW_EXAMPLES = "Examples:  creditfold dead-letters show creditfold.usage:3:17 --kafka broker:9092"
 RETRY_LETTER_EXAMPLES = (
-    "Examples:  creditfold dead-letters retry --code null_key --dry-run  ·  "
+    "Examples:  creditfold dead-letters retry --code wrong_partition --dry-run  ·  "
     "creditfold dead-letters retry creditfold.usage:3:17 --key c-017"
 )
 
@@ -67,22 +70,16 @@ def retry(
         facts = [{**_fields(fact), "fate": fate.value} for fact, fate in done.facts]
         screen.emit({"dry_run": dry_run, "counts": done.counts, "facts": facts})
     else:
-        says = {
+        says: dict[str, str] = {
             Fate.SENT: "would be sent again" if dry_run else "sent again",
             Fate.WAITING: "wait already, for a worker to fold them",
             Fate.ID_TAKEN: "another fact has their id: publish them with a new one",
             Fate.GONE: "are no longer on their topic: publish them again",
         }
-        out = screen.console()
-        screen.heading(out, f"{len(done.facts):,} rejected facts", f"at {run.at}")
-        counted = [(fate.value, f"{done.counts[fate.value]:,}", says[fate]) for fate in Fate]
-        out.print(screen.table(("fate", "count", ""), counted, right=("count",)))
-        rows = [
-            (fact.id, fact.customer, fact.code, fate.value) for fact, fate in done.facts[:SHOWN_MAX]
-        ]
-        if rows:
-            out.print(screen.table(("fact", "customer", "code", "fate"), rows))
-        screen.next_steps(out, (run.command("trace EVENT_ID"), "the answers of one fact"))
+        rows = [(fact.id, fact.customer, fact.code, fate.value) for fact, fate in done.facts]
+        columns = ("fact", "customer", "code", "fate")
+        step = (run.command("trace EVENT_ID"), "the answers of one fact")
+        _show_sent("rejected facts", run, done.counts, says, columns, rows, step)
     if done.counts[Fate.ID_TAKEN] or done.counts[Fate.GONE]:
         raise typer.Exit(Exit.REFUSED)
 
@@ -135,11 +132,7 @@ def show(record: Place, kafka: Kafka = None, output: Output = None) -> None:
     run = Cluster(kafka, output)
     found = look(run.kafka, _coordinates(record))
     if found is None:
-        raise CommandError(
-            f"there is no dead letter about {screen.clean(record)}: "
-            f"{run.command('dead-letters list')} names all",
-            Exit.REFUSED,
-        )
+        raise _no_letter(record, run)
     if run.json:
         screen.emit(
             {
@@ -203,11 +196,7 @@ def retry_letters(
         dry_run=dry_run,
     )
     if record is not None and not done.letters:
-        raise CommandError(
-            f"there is no dead letter about {screen.clean(record)}: "
-            f"{run.command('dead-letters list')} names all",
-            Exit.REFUSED,
-        )
+        raise _no_letter(record, run)
     if run.json:
         told = [
             {"record": _place(letter), "fate": fate.value, "why": why}
@@ -215,23 +204,46 @@ def retry_letters(
         ]
         screen.emit({"dry_run": dry_run, "counts": done.counts, "letters": told})
     else:
-        says = {
+        says: dict[str, str] = {
             LetterFate.SENT: "would be sent again" if dry_run else "sent again",
             LetterFate.ANSWERED: "could be read, and the ledger has the answer",
             LetterFate.WAITING: "wait already, for a worker to fold them",
             LetterFate.UNREADABLE: "still no event: correct the key, or publish a right value",
             LetterFate.GONE: "are no longer on their topic: publish the facts again",
         }
-        out = screen.console()
-        screen.heading(out, f"{len(done.letters):,} dead letters", f"at {run.at}")
-        counted = [(fate.value, f"{done.counts[fate.value]:,}", says[fate]) for fate in LetterFate]
-        out.print(screen.table(("fate", "count", ""), counted, right=("count",)))
-        rows = [(_place(each), fate.value, why) for each, fate, why in done.letters[:SHOWN_MAX]]
-        if rows:
-            out.print(screen.table(("record", "fate", "why"), rows, fixed=("record",)))
-        screen.next_steps(out, (run.command("dead-letters list"), "all of them"))
+        rows = [(_place(each), fate.value, why) for each, fate, why in done.letters]
+        step = (run.command("dead-letters list"), "all of them")
+        _show_sent("dead letters", run, done.counts, says, ("record", "fate", "why"), rows, step)
     if done.counts[LetterFate.UNREADABLE] or done.counts[LetterFate.GONE]:
         raise typer.Exit(Exit.REFUSED)
+
+
+def _show_sent(
+    what: str,
+    run: Cluster,
+    counts: Mapping[str, int],
+    says: Mapping[str, str],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    step: tuple[str, str],
+) -> None:
+    """How many had which fate and what that means, the first of them, and what to do next."""
+    from creditfold.cli import screen  # noqa: PLC0415  # start-up
+
+    out = screen.console()
+    screen.heading(out, f"{len(rows):,} {what}", f"at {run.at}")
+    out.print(screen.counted("fate", ((fate, counts[fate], why) for fate, why in says.items())))
+    if rows:
+        out.print(screen.table(columns, rows[:SHOWN_MAX], fixed=("record",)))
+    screen.next_steps(out, step)
+
+
+def _no_letter(record: str, run: Cluster) -> CommandError:
+    from creditfold.cli.screen import clean  # noqa: PLC0415  # start-up
+
+    names_all = run.command("dead-letters list")
+    text = f"there is no dead letter about {clean(record)}: {names_all} names all"
+    return CommandError(text, Exit.REFUSED)
 
 
 def _selection(

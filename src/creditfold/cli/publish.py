@@ -186,14 +186,13 @@ def _show_summary(counts: Counts, run: Run, *, complete: bool) -> None:
     ]
     if counts.earlier:
         rows.append(("earlier", counts.earlier, "sent by a run that was interrupted; folded now"))
-    shown = [(name, f"{count:,}", what) for name, count, what in rows]
-    out.print(screen.table(("outcome", "count", ""), shown, right=("count",)))
+    out.print(screen.counted("outcome", rows))
     if counts.codes:
         why = [
-            (code, f"{count:,}", ADVICE.get(code, "correct these lines and publish them again"))
+            (code, count, ADVICE.get(code, "correct these lines and publish them again"))
             for code, count in counts.codes.most_common()
         ]
-        out.print(screen.table(("code", "count", "what to do"), why, right=("count",)))
+        out.print(screen.counted("code", why, "what to do"))
     screen.next_steps(
         out,
         (run.command("customer list"), "who has what"),

@@ -113,11 +113,11 @@ def tell(counts: Sent, run: Cluster, *, complete: bool) -> None:
     title = f"{counts.lines:,} lines" if complete else f"Stopped after {counts.lines:,} lines"
     screen.heading(out, title, f"to {run.at}")
     rows = [
-        ("customer facts", f"{counts.customer_facts:,}", "on the log, for a worker to fold"),
-        ("catalog facts", f"{counts.catalog_facts:,}", "on every partition"),
-        ("bad", f"{counts.bad:,}", "broke the contract; not sent"),
+        ("customer facts", counts.customer_facts, "on the log, for a worker to fold"),
+        ("catalog facts", counts.catalog_facts, "on every partition"),
+        ("bad", counts.bad, "broke the contract; not sent"),
     ]
-    out.print(screen.table(("lines", "count", ""), rows, right=("count",)))
+    out.print(screen.counted("lines", rows))
     screen.next_steps(
         out,
         (run.command("trace EVENT_ID"), "what became of one line"),

@@ -106,8 +106,7 @@ def _show(document: dict[str, Any], run: Run) -> None:
     ]
     if document["waiting"]:
         rows.insert(2, ("waiting", document["waiting"], "on the log, not folded yet"))
-    shown = [(name, f"{count:,}", what) for name, count, what in rows]
-    out.print(screen.table(("", "count", ""), shown, right=("count",)))
+    out.print(screen.counted("", rows))
     if ok:
         out.print("  ✓ the log and its replay are the same to the byte", style="green")
         screen.next_steps(out, (run.command("customer list"), "who has what"))

@@ -82,6 +82,12 @@ def table(
     return Padding(grid, (0, 0, 0, 2), expand=False)
 
 
+def counted(of: str, rows: Iterable[tuple[str, int, str]], meaning: str = "") -> Padding:
+    """A table of how many of each, and what that means."""
+    shown = [(name, f"{count:,}", what) for name, count, what in rows]
+    return table((of, "count", meaning), shown, right=("count",))
+
+
 def bar(parts: Sequence[tuple[int, str, str]], width: int) -> Text:
     """Parts (amount, sign, style) of a whole, side by side; none above zero is left out."""
     whole = sum(amount for amount, _, _ in parts)

@@ -69,8 +69,9 @@ def import_(
 ) -> None:
     """Put history on Kafka: facts in arrival order, each recorded at its recordedtime, else time.
 
-    The clock is held around it. All lines are checked first. Into fresh topics, with no worker
-    running; run it again after a failure: it goes on. Exit code 1: a line is bad, nothing was sent.
+    The clock is held around it, and stays held where the file holds it at its end. All lines are
+    checked first. Into fresh topics, with no worker running; run it again after a failure: it goes
+    on. Exit code 1: a line is bad, nothing was sent.
     """
     from pathlib import Path  # noqa: PLC0415  # start-up
 
@@ -151,11 +152,18 @@ def _tell(run: Cluster, done: Progress, name: str) -> None:
     out = screen.console()
     screen.heading(out, f"{done.done:,} facts of {screen.clean(name)}", f"are on {run.at}")
     rows = [
-        ("sent now", f"{done.sent:,}", "the others were there already"),
-        ("moved", f"{done.moved:,}", "recorded milliseconds later, to keep their order"),
-        ("left out", f"{done.left_out:,}", "the history's own clock.held and clock.released"),
+        ("sent now", done.sent, "the others were there already"),
+        ("moved", done.moved, "recorded milliseconds later, to keep their order"),
+        ("left out", done.left_out, "the history's own clock.held and clock.released"),
     ]
-    out.print(screen.table(("facts", "count", ""), rows, right=("count",)))
+    out.print(screen.counted("facts", rows))
+    if done.held:
+        out.print(
+            "  the clock stays held, as the history leaves it: publish clock.released to let it "
+            "run",
+            style="yellow",
+            soft_wrap=True,
+        )
     screen.next_steps(
         out,
         (run.command("worker"), "fold them"),

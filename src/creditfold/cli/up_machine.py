@@ -59,8 +59,13 @@ def _run(
     place = Path(
         stack.enter_context(TemporaryDirectory(prefix="creditfold-", ignore_cleanup_errors=True))
     )
-    at, source = (named, "named") if named is not None else stack.enter_context(_broker(place))
-    run.at, run.kafka = at, connection(at)
+    if named is not None:
+        at, source = named, "named"
+    elif run.settings.security_protocol != "PLAINTEXT":
+        raise CommandError("TLS or SASL is set, and no cluster: name yours by --kafka HOST:PORT")
+    else:
+        at, source = stack.enter_context(_broker(place))
+        run.at, run.kafka = at, connection(at)
     name, count = run.settings.application, run.settings.partitions
     _say(f"broker at {at} ({source})")
     made = create(run.kafka, application=name, partitions=count)
@@ -143,8 +148,8 @@ SAYS = {
 def _show(run: Cluster, tally: dict[str, int]) -> None:
     out = screen.console()
     screen.heading(out, "Demo", f"on {run.at}, {run.settings.partitions} partitions")
-    rows = [(name, f"{tally.get(name, 0):,}", what) for name, what in SAYS.items()]
-    out.print(screen.table(("outcome", "count", ""), rows, right=("count",)))
+    rows = [(name, tally.get(name, 0), what) for name, what in SAYS.items()]
+    out.print(screen.counted("outcome", rows))
 
 
 def _show_ready(run: Cluster, worker: _Worker, customer: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import JSON
 from creditfold.contract.outputs import OUTPUTS
+from creditfold.contract.partitions import PARTITIONS
 from creditfold.contract.topics import (
     CATALOG_TYPES,
     DEAD_LETTERS,
@@ -23,9 +24,6 @@ from creditfold.contract.topics import (
 
 FILE = "asyncapi.yaml"
 """Where it is committed, beside the schemas that it refers to."""
-
-PARTITIONS = 12
-"""Of every topic alike, or one customer would not live in one partition of each."""
 
 REPLICAS = 3
 """What a cluster should have; a single node has one."""
@@ -54,8 +52,8 @@ Kafka's binary mode: attributes in headers, plain JSON in the value. Inputs in s
 (content-type application/cloudevents+json) are read as well.
 
 Producers set partitioner=murmur2_random (Java's default), so that a customer lives in the same
-partition number of every topic. Consumers read with isolation.level=read_committed: records of
-aborted transactions are no outcomes.
+partition number of every topic; a record on another one is a dead letter. Consumers read with
+isolation.level=read_committed: records of aborted transactions are no outcomes.
 
 The payload schemas are JSON Schema 2020-12. They stand here without a schemaFormat, because tools
 know AsyncAPI's own dialect best; both read them alike but for prefixItems, which theirs ignores.

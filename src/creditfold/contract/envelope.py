@@ -41,6 +41,7 @@ class Unreadable(StrEnum):
     BAD_TIME = "bad_time"
     NULL_KEY = "null_key"
     WRONG_KEY = "wrong_key"
+    WRONG_PARTITION = "wrong_partition"
 
 
 class Undecodable(Exception):  # noqa: N818  # it is a state of a record, as in "undecodable"
@@ -133,7 +134,12 @@ def _refuse_repeated(headers: tuple[tuple[str, bytes | None], ...]) -> None:
 
 def _header(found: Mapping[str, bytes | None], name: str) -> str | None:
     raw = found.get(name)
-    return None if raw is None else _utf8(f"header {name}", raw)
+    if raw is None:
+        return None
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise _no_event(f"header {name} is not UTF-8") from None
 
 
 def read_line(line: bytes) -> Envelope:
@@ -233,7 +239,7 @@ def _customer(type_: str, subject: object, key: bytes | None, *, keyed: bool) ->
                 return None
             raise Undecodable(Unreadable.NULL_KEY, "set the record's key to the customer id")
         if subject is None:
-            subject = _utf8("the key", key, Unreadable.WRONG_KEY)
+            subject = _key_text(key)
         elif subject.encode() != key:
             raise Undecodable(
                 Unreadable.WRONG_KEY, "the key differs from the subject; both are the customer id"
@@ -248,6 +254,13 @@ def _customer(type_: str, subject: object, key: bytes | None, *, keyed: bool) ->
     return subject
 
 
+def _key_text(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        raise Undecodable(Unreadable.WRONG_KEY, "the key is not UTF-8") from None
+
+
 def _object(text: bytes, what: str) -> dict[str, Any]:
     try:
         value = parse(text)
@@ -256,13 +269,6 @@ def _object(text: bytes, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Undecodable(Unreadable.NOT_AN_OBJECT, f"{what} has to be a JSON object")
     return value
-
-
-def _utf8(what: str, raw: bytes, code: Unreadable = Unreadable.NOT_CLOUDEVENTS) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise Undecodable(code, f"{what} is not UTF-8") from None
 
 
 def _no_event(detail: str) -> Undecodable:

@@ -241,6 +241,7 @@ class DeadLetter(Output):
         "bad_time",
         "null_key",
         "wrong_key",
+        "wrong_partition",
     ] = Field(description="Why it cannot be read: a stable code.")
     detail: str = Field(description="The same for people, with what to do.")
     topic: str = Field(description="The topic from which it was read.")

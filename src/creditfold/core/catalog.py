@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from creditfold.core.calendar import Zone
 from creditfold.core.currencies import CURRENCY_EXPONENT
-from creditfold.core.exact import Exact
 from creditfold.core.facts import (
     MeterDeclared,
     PolicyPublished,
@@ -102,16 +101,16 @@ class Clock(Struct, frozen=True):
 
 
 class _Prepared:
-    """A version of a rate card with its rates by meter, in their order."""
+    """A version of a rate card with its rates by meter, in their order and as they are written."""
 
     __slots__ = ("customer", "effective_from", "rates")
 
     def __init__(self, version: RateCardPublished) -> None:
         self.effective_from = version.effective_from
         self.customer = version.customer
-        self.rates: dict[str, list[Rate]] = {}
+        self.rates: dict[str, list[tuple[Rate, str]]] = {}
         for rate in version.rates:
-            self.rates.setdefault(rate.meter, []).append(rate)
+            self.rates.setdefault(rate.meter, []).append((rate, str(rate.per_unit)))
 
 
 class Catalog:
@@ -194,17 +193,17 @@ class Catalog:
                 version = in_force(versions, time)
                 if version is None or version.customer != owner:
                     continue
-                for rate in version.rates.get(meter.meter, ()):
+                for rate, text in version.rates.get(meter.meter, ()):
                     if rate.unit in found:
                         continue
                     if rate.where is None or holds(rate.where, properties):
-                        found[rate.unit] = self._price(rate.unit, rate.per_unit, meter, quantity)
+                        amount, exponent = self._cost(rate, meter, quantity)
+                        found[rate.unit] = Price(rate.unit, exponent, amount, text)
         return found
 
-    def _price(self, unit: str, per_unit: Exact, meter: MeterDeclared, quantity: int) -> Price:
-        exponent = self.exponent(unit)
-        assert exponent is not None, f"a rate in undeclared unit {unit} was published"
-        rest = exponent - meter.exponent - per_unit.decimals
-        assert rest >= 0, f"an inexact rate for {meter.meter} in {unit} was published"
-        amount = quantity * per_unit.coefficient * 10**rest
-        return Price(unit, exponent, amount, str(per_unit))
+    def _cost(self, rate: Rate, meter: MeterDeclared, quantity: int) -> tuple[int, int]:
+        exponent = self.exponent(rate.unit)
+        assert exponent is not None, f"a rate in undeclared unit {rate.unit} was published"
+        rest = exponent - meter.exponent - rate.per_unit.decimals
+        assert rest >= 0, f"an inexact rate for {meter.meter} in {rate.unit} was published"
+        return quantity * rate.per_unit.coefficient * 10**rest, exponent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -94,6 +93,7 @@ class Draft:
         """Enrolments whose blocks ended."""
         self.exhausted = False
         self._state = state
+        self._account: Account | None = None
         self._journal = 0
         self.policy: Policy
         self.policy, self._policy_hash = catalog.policy(time, time if by_clock else None)
@@ -132,6 +132,7 @@ class Draft:
         self.resets = ()
         self.changes.clear()
         self.exhausted = self.freed = False
+        self._account = None
         self._journal = 0
 
     def _edit(self, kind: str, id_: str) -> Any:  # noqa: ANN401  # the kind says which record
@@ -140,13 +141,15 @@ class Draft:
         if record is None:
             record = self._state.get(key)
             if record is not None:
-                record = self.changes[key] = copy.copy(record)
+                record = self.changes[key] = record.__copy__()
         return record
 
     def edit_account(self) -> Account:
         """The customer's head, to be changed in place."""
-        account: Account = self._edit(ACCOUNT, "")
-        return account
+        if self._account is None:
+            self._account = self._edit(ACCOUNT, "")
+        assert self._account is not None, f"{self.customer} has no account to edit"
+        return self._account
 
     def edit_block(self, block: str) -> Block:
         """A block's places and funding, to be changed in place; new where there is none."""

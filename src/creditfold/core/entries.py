@@ -85,8 +85,11 @@ class Overage(Struct, frozen=True, omit_defaults=True):
     usage: str | None = None
 
 
-class Cause(Struct, frozen=True, omit_defaults=True):
-    """What an outcome answers: an input with its coordinates, or what fell due at an instant."""
+class Cause(Struct, omit_defaults=True):
+    """What an outcome answers: an input with its coordinates, or what fell due at an instant.
+
+    The coordinates are set last: nothing that is hashed into a chain knows them.
+    """
 
     source: str | None = None
     id: str | None = None

@@ -13,6 +13,7 @@ DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=1_024)  # a fact's time is written several times over
 def rfc3339(instant: int) -> str:
     """The instant in UTC, with microseconds only where there are any."""
     seconds, micros = divmod(instant, SECOND)

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import sys
@@ -25,13 +26,19 @@ from creditfold.engine.metrics import Metrics
 from creditfold.engine.ownership import Ownership
 from creditfold.engine.preflight import Cluster, wait_for_cluster
 from creditfold.engine.quiet import RateLimit
+from creditfold.engine.reading import record
 from creditfold.engine.seam import Folding
+from creditfold.engine.security import aiokafka, credentials
 from creditfold.engine.transaction import Transactions
 
 log = structlog.get_logger(__name__)
 
 EXIT_CRASHED = 70
 _STUCK_SECONDS = 20.0
+
+# With more small batches at a time each commit takes longer, and none is sooner done: who waits for
+# a turn gathers records, and pays for one transaction instead of two.
+_SMALL_BATCHES_AT_ONCE = 4
 
 
 class Engine:
@@ -46,10 +53,13 @@ class Engine:
         self.block_cache = Cache(config.block_cache_bytes)
         self.mailboxes: dict[int, Mailbox] = {}
         self.reading = asyncio.Lock()
+        self.turns = asyncio.Semaphore(_SMALL_BATCHES_AT_ONCE)
         self.feeding = asyncio.Event()
         self.assignments = 0  # goes up when an assignment ends
         self.failure: BaseException | None = None
         self.app: EngineApp
+        self.credentials = credentials(config.security)
+        self._kafka = aiokafka(config.brokers, self.credentials)
 
     @property
     def changelog_id(self) -> str:
@@ -63,7 +73,7 @@ class Engine:
     def transactions(self, partition: int) -> Transactions:
         """Return the partition's producer, not yet open."""
         return Transactions(
-            self.config.brokers,
+            self._kafka,
             self.config.transactional_id(partition),
             self.config.transaction_seconds,
             self.config.limits.record_batch_bytes,
@@ -71,7 +81,7 @@ class Engine:
 
     def changelog_reader(self) -> ChangelogReader:
         """Return a reader of the changelog, not yet open."""
-        return ChangelogReader(self.config.brokers, self.config.changelog, self.folding.due_of)
+        return ChangelogReader(self._kafka, self.config.changelog, self.folding.due_of)
 
     async def fail(self, error: BaseException) -> None:
         """End the process: only the first failure counts, and stopping may not take for ever."""
@@ -96,13 +106,16 @@ class EngineApp(faust.App):
 def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: Any) -> EngineApp:
     """Return the app; `options` are further Faust settings, such as a web server's."""
     private.check()
+    private.adapt(record)
     transport.register()
     asyncio.set_event_loop(asyncio.new_event_loop())
+    engine = Engine(config, folding, cluster)
     servers = config.brokers.split(",")
     session = config.session_seconds
     settings: dict[str, Any] = {
         "broker": ";".join(f"kafka://{server}" for server in servers),
         "broker_consumer": ";".join(f"{transport.SCHEME}://{server}" for server in servers),
+        "broker_credentials": engine.credentials,
         "broker_session_timeout": session,
         "broker_heartbeat_interval": session / 5,
         "broker_request_timeout": max(40.0, session * 2),
@@ -116,12 +129,12 @@ def build(config: EngineConfig, folding: Folding, cluster: Cluster, **options: A
         "web_enabled": False,
         "worker_redirect_stdouts": False,
     }
-    app = EngineApp(Engine(config, folding, cluster), **(settings | options))
+    app = EngineApp(engine, **(settings | options))
     app.finalize()
     # the assignor keeps actives and standbys apart by the changelogs of declared tables
     app.Table(
         "state", key_type=bytes, value_type=bytes, partitions=config.partitions,
-        changelog_topic=app.engine.topic(config.changelog),
+        changelog_topic=engine.topic(config.changelog),
     )  # fmt: skip
     return app
 
@@ -160,12 +173,25 @@ def _work(app: EngineApp) -> BaseException | None:
     RateLimit.install("aiokafka")
     worker = Worker(app, loop=app.loop, quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None
+    _settle_interpreter()
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
         return app.engine.failure or (EngineError(f"exit {ended.code}") if ended.code else None)
     except Exception as error:
         return app.engine.failure or error
+
+
+def _settle_interpreter() -> None:
+    """Set Python up for two threads that move many short-lived objects; see `bench/engine.py`."""
+    # what a batch makes has no cycles and lives until its commit; with the defaults the collector
+    # walks all that waits at every 700 new objects
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    # each piece of a fetch and each heartbeat is one turn of the consumer's thread, and waits for
+    # the fold to give way: by default 5 ms
+    sys.setswitchinterval(0.0005)
 
 
 def _lock(config: EngineConfig) -> int:

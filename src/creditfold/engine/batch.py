@@ -8,12 +8,14 @@ might come before all others: a backlog folds in the order in which it happened.
 With `ceiling = header.now` the records in a header's ranges come out in the same order again.
 """
 
-from collections import deque
-from collections.abc import Sequence
-from itertools import islice
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from creditfold.log.order import merge
 from creditfold.log.records import Range, Record
+
+_topic = attrgetter("topic")
 
 
 class Lane:
@@ -35,11 +37,10 @@ class Lane:
 
     def take(self, count: int) -> Range:
         """Remove the first `count` records and return the range they span."""
-        start = self.next
-        for _ in range(count):
-            record = self.waiting.popleft()
-            self.bytes -= weight(record)
-            self.next = record.offset + 1
+        start, waiting = self.next, self.waiting
+        taken = [waiting.popleft() for _ in range(count)]
+        self.bytes -= sum(map(weight, taken))
+        self.next = taken[-1].offset + 1
         return Range(self.topic, start, self.next, count)
 
 
@@ -48,22 +49,24 @@ def weight(record: Record) -> int:
     return len(record.value or b"") + len(record.key or b"") + 200
 
 
-def order(lanes: Sequence[Lane], ceiling: int, limit: int, since: int) -> list[Record]:
-    """Return the next records in batch order, at most `limit`; they stay in their lanes."""
+def ready(lanes: Sequence[Lane], since: int) -> bool:
+    """Tell whether `order` has a record: something waits, and no lane's next one is unknown."""
+    certain = all(lane.waiting or lane.read_up(since) for lane in lanes)
+    return certain and any(lane.waiting for lane in lanes)
+
+
+def order(lanes: Sequence[Lane], ceiling: int, since: int) -> Iterator[Record]:
+    """Yield what waits in batch order, as far as that is certain; it stays in its lanes."""
     pending = [lane for lane in lanes if lane.waiting or not lane.read_up(since)]
-    if not all(lane.waiting for lane in pending):
-        return []
     if len(pending) == 1:
-        return list(islice(pending[0].waiting, limit))
+        return iter(pending[0].waiting)
     more = [not lane.read_up(since) for lane in pending]
-    return merge([lane.waiting for lane in pending], more, ceiling, limit)
+    return merge([lane.waiting for lane in pending], more, ceiling)
 
 
 def advance(lanes: Sequence[Lane], taken: Sequence[Record]) -> tuple[Range, ...]:
     """Remove `taken` from the lanes; return their ranges in rank order, without empty ones."""
-    counts = dict.fromkeys((lane.topic for lane in lanes), 0)
-    for record in taken:
-        counts[record.topic] += 1
+    counts = Counter(map(_topic, taken))
     return tuple(lane.take(counts[lane.topic]) for lane in lanes if counts[lane.topic])
 
 

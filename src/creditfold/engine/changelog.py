@@ -7,6 +7,7 @@ in transaction markers.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -18,16 +19,16 @@ _CHUNK = 2_000
 class ChangelogReader:
     """Brings stores up to date with their changelog partitions."""
 
-    def __init__(self, brokers: str, topic: str, due_of: DueOf) -> None:
+    def __init__(self, kafka: Mapping[str, Any], topic: str, due_of: DueOf) -> None:
         self._topic = topic
         self._due_of = due_of
         self._kafka = AIOKafkaConsumer(
-            bootstrap_servers=brokers,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=4 << 20,
             fetch_max_wait_ms=200,
+            **kafka,
         )
 
     async def open(self) -> None:

@@ -1,7 +1,11 @@
 """What an engine is told: names, places and limits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,40 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Security:
+    """How every connection proves itself; without arguments, to a cluster open to everybody."""
+
+    protocol: str = "PLAINTEXT"
+    mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None  # None: the authorities that the system trusts
+    certificate_file: Path | None = None  # the worker's own, where brokers ask for one
+    key_file: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"protocol {self.protocol} is none of {', '.join(PROTOCOLS)}")
+        if not self.sasl:
+            return
+        if self.mechanism not in MECHANISMS:
+            raise ValueError(f"mechanism {self.mechanism} is none of {', '.join(MECHANISMS)}")
+        if not (self.username and self.password):
+            raise ValueError(f"{self.protocol} needs a user name and a password")
+
+    @property
+    def sasl(self) -> bool:
+        """Tell whether the brokers ask for a login."""
+        return self.protocol.startswith("SASL")
+
+    @property
+    def tls(self) -> bool:
+        """Tell whether connections are encrypted."""
+        return self.protocol.endswith("SSL")
+
+
+@dataclass(frozen=True, slots=True)
 class EngineConfig:
     """One application: the same on all of its workers but for `state`."""
 
@@ -28,7 +66,8 @@ class EngineConfig:
     changelog: str
     state: Path
     partitions: int
-    replication: int = 1
+    replication: int = 1  # of a changelog that is created here, as are its settings
+    changelog_settings: Mapping[str, str] = field(default_factory=dict)
     standbys: int = 1
     session_seconds: float = 15.0
     transaction_seconds: float = 20.0
@@ -37,6 +76,7 @@ class EngineConfig:
     fence_backoff_seconds: float = 3.0
     clock_skew_seconds: float = 5.0
     block_cache_bytes: int = 64_000_000
+    security: Security = field(default_factory=Security)
     limits: Limits = field(default_factory=Limits)
 
     def transactional_id(self, partition: int) -> str:

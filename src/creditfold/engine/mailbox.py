@@ -50,15 +50,29 @@ class Mailbox:
         lane.read_at = polled if after >= end else 0
         self.ends[topic] = end
         if records:
-            if not any(other.waiting for other in self.lanes):
+            if not self.waiting():
                 self.first_at = time.monotonic()
             lane.waiting.extend(records)
             lane.bytes += sum(map(weight, records))
-        self._news.set()
+        # an idle partition has nothing to look at
+        if self.waiting():
+            self._news.set()
+
+    def waiting(self) -> int:
+        """Return how many records wait."""
+        return sum(len(lane.waiting) for lane in self.lanes)
 
     def lag(self) -> int:
-        """Return how many offsets the broker had beyond what has been folded."""
-        return sum(max(0, self.ends.get(lane.topic, 0) - lane.next) for lane in self.lanes)
+        """Return how many offsets are not folded yet.
+
+        A lane that has been read to its end has none, although the transaction marker behind its
+        last record stands between what was folded and the end.
+        """
+        return sum(
+            max(0, self.ends.get(lane.topic, 0) - lane.next)
+            for lane in self.lanes
+            if lane.waiting or not lane.read_at
+        )
 
     def seen(self) -> int | None:
         """Return the instant up to which everything was read and taken, None if not all is."""

@@ -17,7 +17,6 @@ class PartitionMetrics:
     last_commit_seconds: float = 0.0
     recovery_seconds: float = 0.0
     recovered_records: int = 0
-    lag: int = 0  # offsets between what is folded and what the broker had, over all inputs
     log_time: int = 0  # microseconds
     halted: str | None = None  # why, with the record named
 

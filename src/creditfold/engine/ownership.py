@@ -160,7 +160,7 @@ class Ownership(TableManager):
         for holdings in await self._recoverer.open(self._thread, owned):
             number = holdings.number
             metrics = engine.metrics.partition(number)
-            partition = Partition(holdings, engine.config, engine.clock, metrics)
+            partition = Partition(holdings, engine.config, engine.clock, metrics, engine.turns)
             self.partitions[number] = partition
             engine.mailboxes[number] = holdings.mailbox
             task = asyncio.create_task(self._guard(partition), name=f"partition-{number}")

@@ -4,13 +4,15 @@ The task owns its mailbox, producer, store and folder, so inputs, clock steps an
 serial without a lock: a clock sweep and an input batch can never both open a transaction.
 """
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 
-from creditfold.engine.batch import advance, closing_time, order
+from creditfold.engine.batch import advance, closing_time, order, ready
 from creditfold.engine.clock import Clock
 from creditfold.engine.config import EngineConfig
 from creditfold.engine.errors import Halted
@@ -21,7 +23,6 @@ from creditfold.engine.seam import Folder, Header, Output, Result
 from creditfold.engine.store import POSITION, STATE, Store
 from creditfold.engine.transaction import Transactions
 from creditfold.log.order import log_time
-from creditfold.log.records import Record
 
 log = structlog.get_logger(__name__)
 
@@ -47,15 +48,22 @@ class Partition:
     """Folds one partition until told to stop; whatever it cannot be sure of, it raises."""
 
     def __init__(
-        self, holdings: Holdings, config: EngineConfig, clock: Clock, metrics: PartitionMetrics
+        self,
+        holdings: Holdings,
+        config: EngineConfig,
+        clock: Clock,
+        metrics: PartitionMetrics,
+        turns: asyncio.Semaphore,
     ) -> None:
         self.holdings = holdings
         self._config = config
         self._limits = config.limits
         self._clock = clock
         self._metrics = metrics
+        self._turns = turns
         self._position = holdings.position
         self._stopping = False
+        metrics.log_time = holdings.position.now
 
     @property
     def next_offsets(self) -> dict[str, int]:
@@ -78,20 +86,30 @@ class Partition:
             log.exception("partition halted", partition=self.holdings.number, reason=str(halted))
 
     async def _step(self) -> None:
-        mailbox, limits = self.holdings.mailbox, self._limits
         wall = self._clock.wall()
-        ceiling = max(wall, self._position.now)
-        records = order(mailbox.lanes, ceiling, limits.batch_records, wall - _STALE)
-        if records:
-            linger = mailbox.first_at + limits.linger_seconds - time.monotonic()
-            if linger <= 0 or len(records) >= limits.linger_records:
-                await self._batch(records, ceiling)
-            else:
-                await mailbox.news(linger)
-        elif self._clock_is_due():
-            await self._batch([], ceiling)
+        rest = self._rest(wall)
+        if rest > 0:
+            await self.holdings.mailbox.news(rest)
+        elif self.holdings.mailbox.waiting() >= self._limits.linger_records:
+            await self._batch(wall)
         else:
-            await mailbox.news(self._idle_seconds(wall))
+            async with self._turns:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        # while others had theirs more may have come, or the end of the task
+        wall = self._clock.wall()
+        if not self._stopping and self._rest(wall) <= 0:
+            await self._batch(wall)
+
+    def _rest(self, wall: int) -> float:
+        """Return the seconds until a batch may be due; it is at zero or less."""
+        mailbox, limits = self.holdings.mailbox, self._limits
+        if ready(mailbox.lanes, wall - _STALE):
+            if mailbox.waiting() >= limits.linger_records:
+                return 0.0
+            return mailbox.first_at + limits.linger_seconds - time.monotonic()
+        return 0.0 if self._clock_is_due() else self._idle_seconds(wall)
 
     def _clock_is_due(self) -> bool:
         seen, due = self._seen(), self.holdings.folder.due_at()
@@ -107,9 +125,9 @@ class Partition:
         # what is due is folded once a fetch has shown that nothing older is unread
         return min(_IDLE_SECONDS, max((due - wall) / 1_000_000, 0.01))
 
-    async def _batch(self, waiting: Sequence[Record], ceiling: int) -> None:
+    async def _batch(self, wall: int) -> None:
         started = time.perf_counter()
-        header, result = self._fold(waiting, ceiling)
+        header, result = self._fold(wall)
         folded = time.perf_counter()
         position = self._advance(header, result)
         await self._commit(header, result, position)
@@ -117,24 +135,26 @@ class Partition:
         self._position = position
         self._measure(header, result, folded - started, time.perf_counter() - folded)
 
-    def _fold(self, waiting: Sequence[Record], ceiling: int) -> tuple[Header, Result]:
-        folder, mailbox = self.holdings.folder, self.holdings.mailbox
-        now, size, taken = self._position.now, 0, 0
+    def _fold(self, wall: int) -> tuple[Header, Result]:
+        folder, lanes = self.holdings.folder, self.holdings.mailbox.lanes
+        now, size, taken = self._position.now, 0, []
+        ceiling = max(wall, now)
         deadline = time.perf_counter() + self._limits.fold_seconds
-        for record in waiting:
-            now = log_time(now, record.timestamp, ceiling)
+        for record in islice(order(lanes, ceiling, wall - _STALE), self._limits.batch_records):
+            if record.timestamp > now:
+                now = log_time(now, record.timestamp, ceiling)
             try:
                 size += folder.fold(record, now)
             except Exception as error:
                 raise Halted(
                     f"{record.topic}-{record.partition}@{record.offset}: {error!r}"
                 ) from error
-            taken += 1
+            taken.append(record)
             if size >= self._limits.batch_bytes:
                 break
-            if not taken % _LOOK_EVERY and time.perf_counter() > deadline:
+            if not len(taken) % _LOOK_EVERY and time.perf_counter() > deadline:
                 break
-        ranges = advance(mailbox.lanes, waiting[:taken])
+        ranges = advance(lanes, taken)
         seen = self._seen()
         header = Header(
             partition=self.holdings.number,
@@ -189,5 +209,4 @@ class Partition:
         metrics.fold_seconds += fold
         metrics.commit_seconds += commit
         metrics.last_commit_seconds = commit
-        metrics.lag = self.holdings.mailbox.lag()
         metrics.log_time = header.now

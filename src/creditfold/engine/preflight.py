@@ -7,6 +7,7 @@ partitions, is refused, because Faust would split the ownership of what belongs 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -19,10 +20,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 
 from creditfold.engine.config import EngineConfig
 from creditfold.engine.errors import RefusedToStart
+from creditfold.engine.security import librdkafka
 
 log = structlog.get_logger(__name__)
 
 _TIMEOUT = 10.0
+_NO_WAITING = frozenset(
+    {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}
+)
 _PATIENCE = 3.0  # so that a worker without a broker soon says what it waits for
 
 
@@ -36,22 +41,37 @@ class Cluster:
 
 def wait_for_cluster(config: EngineConfig, pause: float = 1.0) -> Cluster:
     """Return when the broker answers and the topics are as they must be."""
-    admin = AdminClient({"bootstrap.servers": config.brokers, "log_level": 0})
-    said = ""
+    heard: list[KafkaError] = []
+    settings: dict[str, Any] = {"log_level": 0, "error_cb": heard.append}
+    admin = AdminClient(settings | librdkafka(config.brokers, config.security))
+    said: Mapping[str, object] = {}
     while True:
         try:
             missing = _missing(admin, config)
             if not missing:
                 break
-            waiting = f"waiting for topics: {', '.join(missing)}"
+            waiting: dict[str, object] = {"event": "waiting for topics", "missing": missing}
         except KafkaException as error:
-            waiting = f"waiting for the broker at {config.brokers}: {error.args[0].str()}"
+            admin.poll(0.1)  # what it has heard meanwhile may say that waiting is in vain
+            _refuse_login(heard)
+            reason = error.args[0].str()
+            waiting = {"event": "waiting for the broker", "at": config.brokers, "reason": reason}
         if waiting != said:
-            log.warning(waiting)
+            log.warning(**waiting)
             said = waiting
         time.sleep(pause)
     _declare_changelog(admin, config)
     return Cluster(_topic_ids(admin, config), _delete_retention(admin, config.changelog))
+
+
+def _refuse_login(heard: list[KafkaError]) -> None:
+    """Refuse the start where waiting would not help: the brokers or their certificate said no."""
+    for error in heard:
+        if error.code() in _NO_WAITING:
+            raise RefusedToStart(
+                f"the brokers refuse the login, or TLS fails: {error.str()}. Correct protocol, "
+                "mechanism, user name, password and certificates."
+            )
 
 
 def _missing(admin: AdminClient, config: EngineConfig) -> list[str]:
@@ -72,6 +92,7 @@ def _declare_changelog(admin: AdminClient, config: EngineConfig) -> None:
         num_partitions=config.partitions,
         replication_factor=config.replication,
         config={
+            **config.changelog_settings,
             "cleanup.policy": "compact",
             # the broker's clock is read from the append times of our own commits
             "message.timestamp.type": "LogAppendTime",

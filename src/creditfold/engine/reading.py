@@ -4,6 +4,7 @@ The thread keeps the group membership as before. Every other use of aiokafka's c
 `getmany`, `seek` and `commit`, is public and runs in that thread.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from creditfold.log.records import Record
 log = structlog.get_logger(__name__)
 
 _TAKE_RECORDS = 5_000
+_POSITION_SECONDS = 1.0
 
 
 class Delivery(NamedTuple):
@@ -64,10 +66,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def take(
         self, tps: Sequence[TopicPartition], seconds: float
     ) -> dict[TopicPartition, Delivery]:
-        """Return what was fetched for `tps` and how far each has been read."""
+        """Return what was fetched for `tps` and how far each has been read.
+
+        TimeoutError where a new assignment came in between: without a position, and without an
+        offset of the group, aiokafka waits for a seek, which would wait for this to end.
+        """
         return await self.call_thread(self._take, tps, seconds)  # type: ignore[no-any-return]  # the library leaves it untyped
 
     async def _take(
+        self, tps: Sequence[TopicPartition], seconds: float
+    ) -> dict[TopicPartition, Delivery]:
+        async with asyncio.timeout(seconds + _POSITION_SECONDS):
+            return await self._taken(tps, seconds)
+
+    async def _taken(
         self, tps: Sequence[TopicPartition], seconds: float
     ) -> dict[TopicPartition, Delivery]:
         kafka = self.kafka
@@ -81,7 +93,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if end is None or polled is None:
                 end, polled = 1 << 62, 0  # not heard of the broker yet: there may be more
             taken[tp] = Delivery(
-                [_record(each) for each in fetched.get(tp, ())],
+                fetched.get(tp, ()),
                 before[tp],
                 await kafka.position(tp),
                 end,
@@ -143,13 +155,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return True
 
 
-def _record(each: Any) -> Record:
+def record(_: Any, tp: TopicPartition, raw: Any) -> Record:
+    """Make of aiokafka's raw record what a fold takes; see `private.adapt`."""
     return Record(
-        each.topic,
-        each.partition,
-        each.offset,
-        each.timestamp * 1_000,
-        each.key,
-        each.value,
-        each.headers,
+        tp.topic,
+        tp.partition,
+        raw.offset,
+        raw.timestamp * 1_000,
+        raw.key,
+        raw.value,
+        tuple(raw.headers),
     )

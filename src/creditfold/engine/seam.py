@@ -79,9 +79,6 @@ class Reader(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """Return the value under `key`."""
 
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the values under `keys`, in their order."""
-
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values below `prefix` in key order, from `prefix + start` on."""
 

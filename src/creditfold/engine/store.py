@@ -67,11 +67,6 @@ class Store:
         value: bytes | None = self._db.get(STATE + key)
         return value
 
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the values under `keys`, in their order."""
-        values: list[bytes | None] = self._db.get([STATE + key for key in keys]) or []
-        return values
-
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values below `prefix` in key order, from `prefix + start` on."""
         for key, value in self._below(STATE + prefix, start):

@@ -6,8 +6,9 @@ join the transaction: the position record in it says how far the partition is.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -52,17 +53,23 @@ class Transactions:
     """
 
     def __init__(
-        self, brokers: str, transactional_id: str, timeout_seconds: float, batch_bytes: int
+        self,
+        kafka: Mapping[str, Any],
+        transactional_id: str,
+        timeout_seconds: float,
+        batch_bytes: int,
     ) -> None:
         self.transactional_id = transactional_id
         self._patience = timeout_seconds * 3
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=brokers,
             transactional_id=transactional_id,
             transaction_timeout_ms=round(timeout_seconds * 1_000),
             max_batch_size=batch_bytes,
+            # a third of the bytes for 5 µs an event; aiokafka's lz4 takes 40 µs for the same
+            compression_type="snappy",
             # the broker's limits are the ones that count
             max_request_size=1 << 30,
+            **kafka,
         )
 
     async def open(self) -> None:

@@ -89,6 +89,8 @@ class Feeder(Service):
         try:
             # short, so that a mailbox that gets room is asked for soon
             taken = await thread.take(list(wanted), engine.config.fetch_wait_seconds)
+        except TimeoutError:
+            return  # what it may have lost, the next delivery does not join
         except Exception:
             # across a rebalance a take may fail in many ways, and belongs to nobody any more
             if engine.assignments != assignment:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from creditfold.contract.partitions import ONLY
 from creditfold.contract.topics import INPUTS, RANK
 from creditfold.local.database import Database, StorageError
 from creditfold.local.store import UNREADABLE, LocalStore
@@ -23,7 +24,6 @@ BATCH_RECORDS_MAX = 2_000
 DUE_MAX = 2_000
 
 _POSITION = b"m/position"
-_PARTITION = 0
 
 _encoder = msgspec.msgpack.Encoder()
 _stored = msgspec.msgpack.Decoder(tuple[int, bytes | None, bytes | None, Headers])
@@ -43,7 +43,7 @@ class Input(NamedTuple):
 class LocalLog:
     """Topics of one partition each, in a database."""
 
-    partition = _PARTITION
+    partition, partitions = ONLY
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -64,7 +64,9 @@ class LocalLog:
                 timestamp, record_key, record_value, headers = _stored.decode(value)
             except UNREADABLE as error:
                 raise self._database.damaged(f"{topic} at offset {offset}: {error}") from error
-            yield Record(topic, _PARTITION, offset, timestamp, record_key, record_value, headers)
+            yield Record(
+                topic, self.partition, offset, timestamp, record_key, record_value, headers
+            )
 
     def writes(self, inputs: Sequence[Input]) -> dict[bytes, bytes | None]:
         """What appending these writes; `appended` follows once it is written."""
@@ -103,7 +105,7 @@ class LocalRuntime:
             failing.push(self._database)
             self.log = LocalLog(self._database)
             self.store = LocalStore(self._database)
-            self.partition = Partition(self.store, _PARTITION, self._position())
+            self.partition = Partition(self.store, ONLY, self._position())
             failing.pop_all()
 
     def __enter__(self) -> Self:

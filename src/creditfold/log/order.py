@@ -27,15 +27,14 @@ def ordered(
     assert ceiling >= running
     topics = sorted(queues, key=lambda topic: rank[topic])
     whole = [False] * len(topics)
-    limit = sum(map(len, queues.values()))
-    for record in merge([queues[topic] for topic in topics], whole, ceiling, limit):
+    for record in merge([queues[topic] for topic in topics], whole, ceiling):
         running = log_time(running, record.timestamp, ceiling)
         yield record, running
 
 
 def merge(
-    topics: Sequence[Iterable[Record]], more: Sequence[bool], ceiling: int, limit: int
-) -> list[Record]:
+    topics: Sequence[Iterable[Record]], more: Sequence[bool], ceiling: int
+) -> Iterator[Record]:
     """Merge topics, given in rank order, by head time; end where one with `more` runs dry."""
     feeds = [iter(topic) for topic in topics]
     heads: list[tuple[int, int, Record]] = []
@@ -44,21 +43,19 @@ def merge(
         if head is not None:
             heads.append((min(head.timestamp, ceiling), rank, head))
         elif more[rank]:
-            return []
+            return
     heapify(heads)
-    merged: list[Record] = []
-    while heads and len(merged) < limit:
+    while heads:
         _, rank, record = heads[0]
-        merged.append(record)
+        yield record
         following = next(feeds[rank], None)
         if following is not None:
             # ranks differ between heads, so the comparison never reaches the records
             heapreplace(heads, (min(following.timestamp, ceiling), rank, following))
         elif more[rank]:
-            break
+            return
         else:
             heappop(heads)
-    return merged
 
 
 def log_time(running: int, timestamp: int, ceiling: int) -> int:

@@ -10,6 +10,9 @@ from creditfold.core import catalog, facts, journal, program_state, state
 from creditfold.core.state import Key
 from creditfold.partition.rounds import ROUND, Round
 
+FORMAT: Final = 1
+"""Of all that is stored under keys; it rises with any change that older code would read wrongly."""
+
 _TYPES: Final[dict[str, Any]] = {
     state.ACCOUNT: state.Account,
     state.PROFILE: state.Profile,

@@ -25,6 +25,7 @@ from creditfold.contract.encode import (
 )
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.outputs import Version
+from creditfold.contract.partitions import Home
 from creditfold.core.bodies import Fact
 from creditfold.core.catalog import Catalog
 from creditfold.core.entries import Cause, Outcome, Status, identity
@@ -63,9 +64,9 @@ class PartitionFold:
     batch sends, or forgets both.
     """
 
-    def __init__(self, store: Store, number: int, out: str) -> None:
+    def __init__(self, store: Store, home: Home, out: str) -> None:
         self._store = store
-        self._number = number
+        self._home = home
         self._catalog = Catalog(store, zone)
         self._out = out
         self._outputs: list[Output] = []
@@ -82,6 +83,7 @@ class PartitionFold:
         letter = False
         try:
             envelope = read_record(record.key, record.value, record.headers)
+            self._home.check(envelope.subject)
         except Undecodable as error:
             self._dead_letter(record, error, now)
             letter = True
@@ -107,7 +109,7 @@ class PartitionFold:
             self._outputs,
         )
         self._out = header.out
-        sent = (batch_record(header, self._number), *self._outputs)
+        sent = (batch_record(header, self._home.partition), *self._outputs)
         outcomes = tuple(self._outcomes)
         self._outputs, self._outcomes = [], []
         return Sealed(sent, outcomes, header.out)
@@ -179,12 +181,9 @@ class PartitionFold:
         outcome = step.outcome
         outcome.recorded_at = rfc3339(now)
         if record is not None:
-            outcome.cause = replace(
-                outcome.cause,
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-            )
+            cause = outcome.cause
+            cause.topic, cause.partition = record.topic, record.partition
+            cause.offset = record.offset
         self._outcomes.append(outcome)
         self._outputs.append(outcome_record(outcome))
         effective_at = outcome.effective_at or outcome.recorded_at

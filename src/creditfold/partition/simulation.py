@@ -15,6 +15,7 @@ from creditfold.contract.encode import snapshot_line, structured
 from creditfold.contract.envelope import Envelope, read_event, write_binary
 from creditfold.contract.exact_json import dump, parse
 from creditfold.contract.instants import parse_instant
+from creditfold.contract.partitions import ONLY
 from creditfold.contract.topics import COMMANDS, topic_of
 from creditfold.log.records import Output, Record
 from creditfold.partition.position import Position
@@ -30,7 +31,7 @@ class Simulation:
 
     def __init__(self) -> None:
         self._store = MemoryStore()
-        self._partition = Partition(self._store, 0, Position())
+        self._partition = Partition(self._store, ONLY, Position())
         self._ends: dict[str, int] = {}
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from creditfold.contract.outputs import Version
+from creditfold.contract.partitions import Home
 from creditfold.contract.topics import RANK
 from creditfold.core.catalog import Catalog
 from creditfold.core.entries import Outcome
@@ -31,9 +32,9 @@ class Partition:
     A replay calls it with a header's ranges and `now` and gets the same bytes.
     """
 
-    def __init__(self, store: Store, number: int, position: Position) -> None:
+    def __init__(self, store: Store, home: Home, position: Position) -> None:
         self._store = store
-        self._fold = PartitionFold(store, number, position.out)
+        self._fold = PartitionFold(store, home, position.out)
         self.position = position
 
     @property

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
-from creditfold.core.state import ACCOUNT, Account, Key
+from creditfold.core.state import ACCOUNT, SEEN, Account, Key
 from creditfold.partition.codec import decode_key, decode_record, encode_key, encode_record
 from creditfold.partition.store import DueQueue
 
-_CACHED_MAX = 200_000
+_KNOWN_MAX = 200_000
+_UNKNOWN: Any = object()
 
 
 class Reader(Protocol):
@@ -33,43 +35,50 @@ class DueChange(NamedTuple):
 
 
 class StoredState:
-    """A store whose changes are visible at once, and durable once their owner has written them."""
+    """A store whose changes are visible at once, and durable once their owner has written them.
+
+    What was read or written last is kept in memory, but for the remembered ids of facts: one is
+    asked for once, and again only by a duplicate.
+    """
 
     def __init__(self, reader: Reader, due: Iterable[tuple[int, str]]) -> None:
         self._reader = reader
         self._pending: dict[Key, Any] = {}
-        self._cache: dict[Key, Any] = {}
+        self._sealed: dict[Key, Any] = {}  # the batch before: the reader may not have it yet
+        self._known: dict[Key, Any] = {}  # what is pending, and what was read or written last
         self._due_before: dict[str, int | None] = {}
         self._due = DueQueue(self, due)
 
     def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
         """The record under the key, or None."""
-        if key in self._pending:
-            return self._pending[key]
-        if key in self._cache:
-            return self._cache[key]
-        data = self._reader.get(encode_key(key))
-        record = None if data is None else decode_record(key[1], data)
-        self._cache[key] = record
+        record = self._known.get(key, _UNKNOWN)
+        if record is _UNKNOWN:
+            data = self._reader.get(encode_key(key))
+            record = None if data is None else decode_record(key[1], data)
+            if key[1] != SEEN:
+                self._known[key] = record
         return record
 
     def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
         """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
-        pending = sorted(
-            (id_, record)
-            for (customer_, kind_, id_), record in self._pending.items()
+        changed = {
+            id_: record
+            for (customer_, kind_, id_), record in self._recent()
             if kind_ == kind and customer_ == customer and id_ >= start
-        )
-        changed = {id_ for id_, _ in pending}
+        }
         prefix = encode_key((customer, kind, ""))
         stored = (
             (id_, decode_record(kind, data))
             for key, data in self._reader.scan(prefix, start.encode())
             if (id_ := decode_key(key)[2]) not in changed
         )
-        for id_, record in heapq.merge(stored, pending, key=itemgetter(0)):
+        for id_, record in heapq.merge(stored, sorted(changed.items()), key=itemgetter(0)):
             if record is not None:
                 yield id_, record
+
+    def _recent(self) -> Iterable[tuple[Key, Any]]:
+        """What the reader may not have yet, the older first."""
+        return chain(self._sealed.items(), self._pending.items())
 
     def apply(self, changes: Mapping[Key, Any], /) -> None:
         """Set records; None deletes."""
@@ -81,6 +90,7 @@ class StoredState:
                     self._due_before.setdefault(key[0], before)
                     self._due.note(key[0], record)
         self._pending.update(changes)
+        self._known.update(changes)
 
     def next_due(self) -> tuple[int, str] | None:
         """The earliest (instant, customer) that falls due."""
@@ -91,7 +101,7 @@ class StoredState:
         # The key of an account ends in the NUL before its empty id.
         start = f"{after}\0\0".encode() if after else b""
         stored = self._reader.scan(f"{ACCOUNT}\0".encode(), start)
-        changed = {customer for customer, kind, _ in self._pending if kind == ACCOUNT}
+        changed = {customer for (customer, kind, _), _ in self._recent() if kind == ACCOUNT}
         others = (each for key, _ in stored if (each := decode_key(key)[0]) not in changed)
         return heapq.merge(others, sorted(each for each in changed if each > after))
 
@@ -110,9 +120,11 @@ class StoredState:
         ]
 
     def written(self) -> None:
-        """The changes are the reader's from here on."""
-        if len(self._cache) > _CACHED_MAX:
-            self._cache.clear()
-        self._cache.update(self._pending)
-        self._pending = {}
+        """The changes are the reader's from here on, or will be before the next is made."""
+        if len(self._known) > _KNOWN_MAX:
+            self._known = dict(self._pending)
+        for key in self._pending:
+            if key[1] == SEEN:
+                self._known.pop(key, None)
+        self._sealed, self._pending = self._pending, {}
         self._due_before = {}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from creditfold.contract.outputs import Snapshot
+from creditfold.contract.partitions import Home
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account
 from creditfold.engine import seam
+from creditfold.engine.errors import RefusedToStart
 from creditfold.log.records import Record
-from creditfold.partition.codec import decode_key, decode_record
+from creditfold.partition.codec import FORMAT, decode_key, decode_record
 from creditfold.partition.fold import PartitionFold
 from creditfold.partition.snapshot import balance_at
 from creditfold.partition.stored import StoredState
@@ -22,15 +25,17 @@ DUE_MAX = 2_000
 """Due items of a batch: a midnight on which a hundred thousand blocks expire is many batches."""
 
 _ALL_DUE = (1 << 62, 1 << 30)
+_ACCOUNTS = f"{ACCOUNT}\0".encode()
 
 
 class Note(msgspec.Struct, frozen=True):
-    """The folder's part of the position: the chain of headers, and how many letters of late.
+    """The folder's part of the position: format, chain of headers, and how many letters of late.
 
     `records` and `letters` count since the last multiple of `WINDOW`; they are kept with the
     position, or a restart would start to count anew and drain a topic into the dead letters.
     """
 
+    format: int = FORMAT
     out: str = ""
     records: int = 0
     letters: int = 0
@@ -67,11 +72,11 @@ class CreditFolder:
     """Folds one partition over the engine's committed state."""
 
     def __init__(
-        self, partition: int, reader: seam.Reader, note: Note, tally: Tally, letters_max: int
+        self, home: Home, reader: seam.Reader, note: Note, tally: Tally, letters_max: int
     ) -> None:
         due = ((instant, key.decode()) for instant, key in reader.due(*_ALL_DUE))
         self._state = StoredState(reader, due)
-        self._fold = PartitionFold(self._state, partition, note.out)
+        self._fold = PartitionFold(self._state, home, note.out)
         self._records, self._letters = note.records, note.letters
         self.sealed = 0  # batches since this folder was made, the one not yet committed included
         self._tally = tally
@@ -111,7 +116,9 @@ class CreditFolder:
             outputs=tuple(seam.Output(*output) for output in sealed.outputs),
             changes=self._state.changes(),
             due=tuple(self._due_changes()),
-            note=msgspec.json.encode(Note(sealed.out, self._records % WINDOW, self._letters)),
+            note=msgspec.json.encode(
+                Note(out=sealed.out, records=self._records % WINDOW, letters=self._letters)
+            ),
         )
         # What the engine cannot commit ends the process, so from here on it is the state.
         self._state.written()
@@ -136,24 +143,30 @@ class CreditFolder:
 
 
 class CreditFolding:
-    """Makes the folders of a worker and keeps them at hand for its HTTP service."""
+    """Makes the folders of a worker and has those at hand that the engine holds."""
 
-    def __init__(self, letters_max: int = 100) -> None:
+    def __init__(self, partitions: int, letters_max: int) -> None:
         self.tally = Tally()
-        self.folders: dict[int, CreditFolder] = {}
+        self.folders: WeakValueDictionary[int, CreditFolder] = WeakValueDictionary()
+        self._partitions = partitions
         self._letters_max = letters_max
 
     def folder(self, partition: int, reader: seam.Reader, note: bytes | None) -> CreditFolder:
         """A folder of the partition; `note` is from its last batch."""
         read = Note() if note is None else msgspec.json.decode(note, type=Note)
-        folder = CreditFolder(partition, reader, read, self.tally, self._letters_max)
+        home = Home(partition, self._partitions)
+        if read.format != FORMAT:
+            raise RefusedToStart(
+                f"partition {partition} has state of format {read.format}, this version reads "
+                f"{FORMAT}: use the version that wrote it"
+            )
+        folder = CreditFolder(home, reader, read, self.tally, self._letters_max)
         self.folders[partition] = folder
         return folder
 
     def due_of(self, key: bytes, value: bytes) -> Iterable[tuple[int, bytes]]:
         """When the customer whose account this is next falls due."""
-        customer, kind, _ = decode_key(key)
-        if kind == ACCOUNT:
+        if key.startswith(_ACCOUNTS):
             account: Account = decode_record(ACCOUNT, value)
             if account.next_due is not None:
-                yield account.next_due, customer.encode()
+                yield account.next_due, decode_key(key)[0].encode()

@@ -27,9 +27,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from creditfold.broker.partitioner import partition_of
 from creditfold.contract.envelope import customer_id_fault
 from creditfold.contract.outputs import Snapshot
+from creditfold.contract.partitions import partition_of
 from creditfold.engine.app import Engine
 from creditfold.worker.metrics import WorkerCollector
 from creditfold.worker.vitals import Vitals
@@ -139,7 +139,7 @@ async def _ask(vitals: Vitals, engine: Engine, partition: int, customer: str) ->
         folder = vitals.folding.folders.get(partition)
         if not metrics.ready or mine is None or mine.halted or folder is None:
             raise NotHere
-        at = max(engine.clock.wall(), mine.log_time)
+        at = mine.log_time if folder.held else max(engine.clock.wall(), mine.log_time)
         return folder.balance(customer, at), folder.sealed
 
     mine = metrics.partitions.get(partition)

@@ -16,12 +16,12 @@ from msgspec import Struct
 
 from creditfold.broker.connection import Connection, Where, connection
 from creditfold.broker.kafka_log import KafkaLog
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION, equal_count
 from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import Envelope, Undecodable, read_record
 from creditfold.contract.instants import parse_instant
 from creditfold.contract.outputs import DeadLetter, Original
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import DEAD_LETTERS, topic_of
 from creditfold.core.entries import Status
 from creditfold.log.records import Record

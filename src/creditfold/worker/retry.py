@@ -15,11 +15,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from creditfold.broker.connection import Connection, Where, connection
-from creditfold.broker.partitioner import partition_of
 from creditfold.broker.plan import APPLICATION, equal_count
 from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.instants import parse_instant
+from creditfold.contract.partitions import partition_of
 from creditfold.contract.topics import topic_of
 from creditfold.core.entries import Status
 from creditfold.core.rejections import Code

@@ -7,15 +7,30 @@ from pathlib import Path
 from socket import gethostname
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from creditfold.broker.plan import APPLICATION, PARTITIONS, changelog
+from creditfold.broker.connection import Connection
+from creditfold.broker.credentials import settings_fault
+from creditfold.broker.plan import APPLICATION, changelog, plan
+from creditfold.contract.partitions import PARTITIONS
 from creditfold.contract.topics import RANK
-from creditfold.engine.config import EngineConfig
+from creditfold.engine.config import MECHANISMS, PROTOCOLS, EngineConfig, Security
 
 PREFIX = "CREDITFOLD_"
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # compared with, not bound to
+
+_CLIENTS = (
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.username",
+    "sasl.password",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.key.password",
+)
+"""The client library's names; a setting's is the same with underscores."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,199}$")]
 Brokers = Annotated[
@@ -46,6 +61,20 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     kafka: Brokers = Field("localhost:9092", description="Brokers as host:port, by commas.")
+    security_protocol: Annotated[str, StringConstraints(to_upper=True)] = Field(
+        PROTOCOLS[0], description=f"How to connect: {', '.join(PROTOCOLS)}."
+    )
+    sasl_mechanism: str | None = Field(None, description=f"{', '.join(MECHANISMS)}.")
+    sasl_username: str | None = Field(None, description="Who logs in.")
+    sasl_password: SecretStr | None = Field(None, description="Their password.")
+    ssl_ca_location: Path | None = Field(
+        None, description="Who signed the brokers' certificates; else whom the system trusts."
+    )
+    ssl_certificate_location: Path | None = Field(
+        None, description="Our own certificate, where brokers ask for one."
+    )
+    ssl_key_location: Path | None = Field(None, description="Its key.")
+    ssl_key_password: SecretStr | None = Field(None, description="The key's password.")
     application: Name = Field(APPLICATION, description="Consumer group and name of the changelog.")
     state_dir: Path = Field(
         Path("creditfold-state"), description="This worker's own directory on a local disk."
@@ -73,7 +102,39 @@ class WorkerSettings(BaseSettings):
     def _state_is_a_directory(self) -> WorkerSettings:
         if self.state_dir.exists() and not self.state_dir.is_dir():
             raise ValueError(f"{PREFIX}STATE_DIR: {self.state_dir} is a file; name a directory")
+        if (self.state_dir / "CURRENT").exists():
+            raise ValueError(
+                f"{PREFIX}STATE_DIR: {self.state_dir} holds a database that is no worker's, such "
+                "as an embedded log; name another directory"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> WorkerSettings:
+        fault = settings_fault(self.connection().options)
+        if fault is not None:
+            raise ValueError(f"{fault[0]}: {fault[1]} ({PREFIX}SASL_USERNAME is sasl.username)")
+        self._security()
+        return self
+
+    def connection(self) -> Connection:
+        """The cluster, for commands and for what a worker asks beside its engine."""
+        told = {name: getattr(self, name.replace(".", "_")) for name in _CLIENTS}
+        return Connection(
+            self.kafka, {name: _plain(value) for name, value in told.items() if value is not None}
+        )
+
+    def _security(self) -> Security:
+        return Security(
+            protocol=self.security_protocol,
+            mechanism=self.sasl_mechanism,
+            username=self.sasl_username,
+            password=_secret(self.sasl_password),
+            ca_file=self.ssl_ca_location,
+            certificate_file=self.ssl_certificate_location,
+            key_file=self.ssl_key_location,
+            key_password=_secret(self.ssl_key_password),
+        )
 
     def advertised(self, port: int) -> str:
         """The address that other workers answer with; each worker needs one of its own."""
@@ -92,10 +153,20 @@ class WorkerSettings(BaseSettings):
             state=self.state_dir,
             partitions=self.partitions,
             replication=self.replication,
+            changelog_settings=plan(self.application, max(self.replication - 1, 1))[-1].settings,
             standbys=self.standbys,
             session_seconds=self.session_seconds,
             transaction_seconds=self.transaction_seconds,
+            security=self._security(),
         )
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 class WrongSettings(Exception):  # noqa: N818  # it says what is the case

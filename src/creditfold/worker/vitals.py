@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from creditfold.engine.app import Engine, EngineApp
-from creditfold.engine.mailbox import Mailbox
 from creditfold.worker.folder import CreditFolding
 
 _REASON_CHARS_MAX = 500
@@ -85,9 +84,9 @@ class Vitals:
         return max(0.0, self._clock() - self._turned)
 
     def lag(self, partition: int) -> int:
-        """Offsets that are not folded yet; 0 where nothing but transaction markers is unread."""
+        """Offsets that are not folded yet."""
         mailbox = None if self.engine is None else self.engine.mailboxes.get(partition)
-        return 0 if mailbox is None else _unread(mailbox)
+        return 0 if mailbox is None else mailbox.lag()
 
     def unhealthy(self) -> list[str]:
         """Why the process should be started again; a halted partition is not cured by that."""
@@ -118,11 +117,3 @@ class Vitals:
             f"partition {number} is halted: {why}"[:_REASON_CHARS_MAX]
             for number, why in sorted(metrics.halted.items())
         ]
-
-
-def _unread(mailbox: Mailbox) -> int:
-    return sum(
-        max(0, mailbox.ends.get(lane.topic, 0) - lane.next)
-        for lane in mailbox.lanes
-        if lane.waiting or not lane.read_at
-    )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from creditfold.contract.encode import structured
+from creditfold.contract.partitions import ONLY
 from creditfold.log.records import Output, Record
 from creditfold.partition.position import Position
 from creditfold.partition.step import Batch, Partition
@@ -36,7 +37,7 @@ def log_of(events: Iterable[Event]) -> list[tuple[Record, int]]:
 
 def fresh() -> Partition:
     """A partition that has read nothing."""
-    return Partition(MemoryStore(), 0, Position())
+    return Partition(MemoryStore(), ONLY, Position())
 
 
 def fold_in(records: Sequence[tuple[Record, int]], cuts: Iterable[int], until: int) -> list[Batch]:

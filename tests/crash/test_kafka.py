@@ -1,0 +1,23 @@
+"""The campaign in its short form: faults that follow each other on one log, judged at its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from crash.kafka import campaign
+from crash.scenarios import SCENARIOS, Size
+
+pytestmark = [pytest.mark.broker, pytest.mark.campaign]
+
+LOGS = {
+    "workers": ["hour", "kill", "kill-backlog", "term-backlog", "wipe", "standby", "join-leave"],
+    "offsets and brokers": ["no-offsets", "offsets-deleted", "shuffled", "broker-kill"],
+}
+
+
+@pytest.mark.parametrize("names", LOGS.values(), ids=LOGS.keys())
+def test_whatever_happens_each_fact_is_answered_once_and_the_books_are_right(tmp_path, names):
+    result = campaign(tmp_path, {name: Size(3_000, SCENARIOS[name].times) for name in names}, 1)
+    assert {} == result.verdict.faults, result.verdict.examples
+    assert 0 == result.differences, result.verdict.examples
+    assert 3_000 * len(names) <= result.verdict.facts
