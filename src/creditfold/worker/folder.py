@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from creditfold.broker.partitioner import partition_of
 from creditfold.contract.outputs import Snapshot
+from creditfold.contract.topics import TRANSFERS
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account
 from creditfold.engine import seam
-from creditfold.log.records import Record
+from creditfold.log.records import Output, Record
 from creditfold.partition.codec import decode_key, decode_record
 from creditfold.partition.fold import PartitionFold
 from creditfold.partition.snapshot import balance_at
@@ -67,7 +69,13 @@ class CreditFolder:
     """Folds one partition over the engine's committed state."""
 
     def __init__(
-        self, partition: int, reader: seam.Reader, note: Note, tally: Tally, letters_max: int
+        self,
+        partition: int,
+        reader: seam.Reader,
+        note: Note,
+        tally: Tally,
+        letters_max: int,
+        partitions: int,
     ) -> None:
         due = ((instant, key.decode()) for instant, key in reader.due(*_ALL_DUE))
         self._state = StoredState(reader, due)
@@ -76,6 +84,7 @@ class CreditFolder:
         self.sealed = 0  # batches since this folder was made, the one not yet committed included
         self._tally = tally
         self._letters_max = letters_max
+        self._partitions = partitions
 
     @property
     def held(self) -> bool:
@@ -108,7 +117,7 @@ class CreditFolder:
         sealed = self._fold.seal(header.batch, header.now, header.ranges, DUE_MAX)
         self._tally.count(sealed.outcomes)
         result = seam.Result(
-            outputs=tuple(seam.Output(*output) for output in sealed.outputs),
+            outputs=tuple(map(self._placed, sealed.outputs)),
             changes=self._state.changes(),
             due=tuple(self._due_changes()),
             note=msgspec.json.encode(Note(sealed.out, self._records % WINDOW, self._letters)),
@@ -117,6 +126,13 @@ class CreditFolder:
         self._state.written()
         self.sealed += 1
         return result
+
+    def _placed(self, output: Output) -> seam.Output:
+        """What another customer is told goes to the partition where that one lives."""
+        partition = None
+        if output.topic == TRANSFERS.name and output.key is not None:
+            partition = partition_of(output.key, self._partitions)
+        return seam.Output(*output, partition=partition)
 
     def _due_changes(self) -> Iterator[seam.DueChange]:
         for customer, before, after in self._state.due_changes():
@@ -138,15 +154,18 @@ class CreditFolder:
 class CreditFolding:
     """Makes the folders of a worker and keeps them at hand for its HTTP service."""
 
-    def __init__(self, letters_max: int = 100) -> None:
+    def __init__(self, letters_max: int = 100, partitions: int = 1) -> None:
         self.tally = Tally()
         self.folders: dict[int, CreditFolder] = {}
         self._letters_max = letters_max
+        self._partitions = partitions
 
     def folder(self, partition: int, reader: seam.Reader, note: bytes | None) -> CreditFolder:
         """A folder of the partition; `note` is from its last batch."""
         read = Note() if note is None else msgspec.json.decode(note, type=Note)
-        folder = CreditFolder(partition, reader, read, self.tally, self._letters_max)
+        folder = CreditFolder(
+            partition, reader, read, self.tally, self._letters_max, self._partitions
+        )
         self.folders[partition] = folder
         return folder
 

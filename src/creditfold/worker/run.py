@@ -36,7 +36,7 @@ def run(settings: WorkerSettings) -> NoReturn:
     logs.configure(settings.log_format, settings.log_level)
     signal.signal(signal.SIGTERM, _leave)  # while it waits for Kafka; later the loop has its own
     signal.signal(signal.SIGINT, _leave)
-    folding = CreditFolding(settings.dead_letters_max)
+    folding = CreditFolding(settings.dead_letters_max, settings.partitions)
     vitals = Vitals(folding, settings.stalled_seconds)
 
     def attach(app: engine.EngineApp) -> None:
