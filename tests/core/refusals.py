@@ -94,6 +94,14 @@ def noted(data: Event, *lines: Event) -> Given:
     return Given("credit_note.issued", note | data | {"lines": rows})
 
 
+def moved(**data: Any) -> Given:
+    """A transfer that differs from an acceptable one."""
+    return Given(
+        "credit.transferred",
+        {"transfer": "new", "block": "early", "quantity": "1", "to": "euro"} | data,
+    )
+
+
 def card(*rates: Event, **data: Any) -> Given:
     """A rate card with rates that differ from an acceptable one."""
     rows = [RATE | rate for rate in rates]
@@ -167,6 +175,7 @@ def setting() -> Book:
     book.published("program.published", PROGRAM)
     mine = PROGRAM["grant"] | {"unit": "coins", "expires": "P1D"}
     book.applied("program.attached", {"program": "mine", "definition": {"grant": mine}})
+    book.applied(*moved(transfer="known")[:2])
     for name in ("partly", "closed"):
         book.invoice({"amount": "40"}, invoice=name)
     book.pay("20", invoice="partly")
@@ -221,6 +230,9 @@ SINGLE: dict[Code, Given] = {
     Code.ABOVE_UNUSED: changed("credit.voided", "known", quantity="10.01"),
     Code.FORFEITURE_NOT_ALLOWED: changed("credit.voided", "early"),
     Code.NOT_PAID: changed("credit.refunded", "known"),
+    Code.TRANSFER_EXISTS: moved(transfer="known"),
+    Code.TRANSFER_TO_SELF: moved(to="c"),
+    Code.UNKNOWN_TRANSFER: Given("transfer.accepted", {"transfer": "none", "from": "euro"}),
     Code.HOLD_EXISTS: held(hold="open"),
     Code.UNKNOWN_HOLD: settled(hold="none"),
     Code.METER_MISSING: Given("hold.settled", {"hold": "open", "quantity": "1"}),
@@ -247,6 +259,17 @@ SINGLE: dict[Code, Given] = {
 """One fact for each code, in the order of the codes."""
 
 OTHERS: list[tuple[Code, Given]] = [
+    (Code.UNKNOWN_BLOCK, moved(block="none")),
+    (Code.QUANTITY_NOT_POSITIVE, moved(quantity="0")),
+    (Code.ABOVE_UNUSED, moved(quantity="11")),
+    (Code.NOT_PAID, moved(block="known")),
+    (
+        Code.UNKNOWN_TRANSFER,
+        Given(
+            "transfer.returned",
+            {"transfer": "known", "from": "stranger", "code": "x", "detail": "y"},
+        ),
+    ),
     (Code.UNKNOWN_BLOCK, noted({}, {"blocks": [{"block": "none"}]})),
     (Code.QUANTITY_NOT_POSITIVE, noted({}, {"amount": "0"})),
     (Code.QUANTITY_NOT_POSITIVE, Given("payment.disputed", {"invoice": "plain", "amount": "0"})),

@@ -156,6 +156,9 @@ def _changes(book: Book) -> None:
     book.applied("credit.expiry_changed", {"block": "v1", "expires_at": "2026-03-31T00:00:00Z"})
     book.applied("credit.refunded", {"block": "v1", "quantity": "1"} | why)
     book.applied("payment.refunded", {"invoice": "g5", "amount": "11"})
+    book.grant("v5", "5", **FREE)
+    lost = {"transfer": "lost", "block": "v5", "quantity": "2", "to": "nobody"}
+    book.applied("credit.transferred", lost)
     book.grant("v2", "9", effective_at="2026-03-16T00:00:00Z", expires_at="2026-03-18T00:00:00Z")
     book.applied("credit.voided", {"block": "v2", "quantity": "2"} | why)
     book.grant("v3", "9")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -20,12 +21,13 @@ from creditfold.contract.exact_json import dump  # noqa: E402  # the same
 from creditfold.contract.outputs import Version  # noqa: E402  # the same
 from creditfold.contract.partitions import ONLY  # noqa: E402  # the same
 from creditfold.core.fold import BEHAVIOUR  # noqa: E402  # the same
+from creditfold.log.records import Output, Record  # noqa: E402  # the same
 from creditfold.partition.position import Position  # noqa: E402  # the same
 from creditfold.partition.snapshot import snapshot  # noqa: E402  # the same
 from creditfold.partition.step import Partition  # noqa: E402  # the same
 from creditfold.partition.store import MemoryStore  # noqa: E402  # the same
-from local.desk import to_input  # noqa: E402  # the same
-from partition.batches import NO_LIMIT, numbered  # noqa: E402  # the same
+from local.desk import Input, to_input  # noqa: E402  # the same
+from partition.batches import NO_LIMIT  # noqa: E402  # the same
 
 DIRECTORY = HERE / f"behaviour-{BEHAVIOUR}"
 INPUTS = DIRECTORY / "inputs.jsonl"
@@ -41,13 +43,27 @@ def golden(inputs: list[bytes]) -> dict[str, list[bytes]]:
     """The lines of each file that these inputs give, each fact a batch of its own."""
     store = MemoryStore()
     partition = Partition(store, ONLY, Position())
-    files: dict[str, list[bytes]] = {name: [] for name in ("ledger", "revenue", "notices")}
-    events = [to_input(_event(line)) for line in inputs]
-    batches = [partition.refold([each], each[1], NO_LIMIT, CODE) for each in numbered(events)]
-    batches.append(partition.refold([], UNTIL, NO_LIMIT, CODE))
-    for batch in batches:
-        for output in batch.outputs:
+    names = ("ledger", "revenue", "notices", "transfers")
+    files: dict[str, list[bytes]] = {name: [] for name in names}
+    ends: Counter[str] = Counter()
+
+    def keep(outputs: tuple[Output, ...]) -> None:
+        for output in outputs:
             files[output.topic.split(".")[1]].append(structured(output))
+        for output in outputs:
+            if output.timestamp is not None:  # it is an input again
+                topic, key, value, headers, timestamp = output
+                fold(Input(topic, timestamp, key, value, headers))
+
+    def fold(each: Input) -> None:
+        now = max(partition.position.now, each.timestamp)
+        record = Record(each.topic, 0, ends[each.topic], *each[1:])
+        ends[each.topic] += 1
+        keep(partition.refold([(record, now)], now, NO_LIMIT, CODE).outputs)
+
+    for line in inputs:
+        fold(to_input(_event(line)))
+    keep(partition.refold([], UNTIL, NO_LIMIT, CODE).outputs)
     files["balances"] = []
     for customer in store.accounts():
         balance = snapshot(store, partition.catalog, customer, UNTIL)

@@ -40,6 +40,7 @@ RULES = {
     "R-CREDIT-NOTE",
     "R-APPLY-BAL",
     "R-VOID",
+    "R-TRANSFER",
     "R-WRITEOFF",
 }
 
@@ -102,6 +103,8 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         ("available", "voided"),
         ("available", "refunded"),
         ("drawn", "available"),
+        ("available", "transferred_out"),
+        ("transferred_out", "available"),
     } == places
 
 
@@ -111,7 +114,7 @@ def test_the_simulation_gives_the_same_but_for_the_tz_database_in_its_headers():
         records += simulation.feed(event)
     records += simulation.sweep("2026-04-02T00:00:00Z")
     rest = [r for r in records if r["type"] != "creditfold.ledger.batch.v1"]
-    files = [r for name in ("ledger", "revenue", "notices") for r in stored(name)]
+    files = [r for name in ("ledger", "revenue", "notices", "transfers") for r in stored(name)]
     expected = [r for r in files if r["type"] != "creditfold.ledger.batch.v1"]
     key = lambda r: (r["type"], r["id"], r["time"], json.dumps(r))  # noqa: E731  # three files
     assert sorted(expected, key=key) == sorted(rest, key=key)

@@ -216,3 +216,34 @@ def test_a_read_only_opening_beside_a_writer_sees_whole_steps(tmp_path):
             assert 2 == reader.partition.position.batch
             assert 0 == replay.verify(reader.log).differences
     assert read(CREATED).subject == "c"
+
+
+def test_a_transfer_goes_round_in_its_own_log_and_is_replayed(tmp_path):
+    other = fact("customer.created", {"currency": "USD"}, id="d", at=START, customer="d")
+    send = {"transfer": "t", "block": "b", "quantity": "2", "to": "d"}
+    lost = send | {"transfer": "lost", "to": "nobody"}
+    events = [
+        fact("credit.transferred", data, id=data["transfer"], at=START, customer="c")
+        for data in (send, lost)
+    ]
+    with LocalRuntime(tmp_path / "d", Clock()) as runtime:
+        publish(runtime, to_inputs([*catalog(), CREATED, other, grant(), *events]))
+    with LocalRuntime(tmp_path / "d", Clock()) as runtime:
+        assert [] == list(runtime.run()), "nothing is left on the way"
+        found = [(o["customer"], o["cause"]["type"].split(".")[2]) for o in told(runtime)]
+        assert [
+            ("c", "transferred"),
+            ("c", "transferred"),
+            ("d", "offered"),
+            ("nobody", "offered"),
+            ("c", "accepted"),
+            ("c", "returned"),
+        ] == found
+        assert 0 == replay.verify(runtime.log).differences
+        assert [] == chain.check(runtime.log).findings
+
+
+def told(runtime: LocalRuntime) -> list[dict]:
+    """Outcomes of transfers, in the order of the ledger."""
+    ledger = said(written(runtime.log)["creditfold.ledger.v1"])
+    return [o for o in outcomes(ledger) if "transfer" in o["cause"].get("type", "")]

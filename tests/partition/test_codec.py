@@ -66,7 +66,7 @@ FULL = {
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
                     facts.Period(0, BIG), "4910", "p:c", True,
-                    ROLLOVER, "a", 5),
+                    ROLLOVER, "a", 5, "d:b"),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14,
@@ -94,6 +94,7 @@ FULL = {
     ],
     state.BALANCE: [state.Balance(BIG)],
     state.CREDIT_NOTE: [state.CreditNote("i")],
+    state.TRANSFER: [state.Transfer("c", "b", BIG, 1, False)],
     state.CHAIN: [state.Chain(3, "ab")],
     state.JOURNAL: [
         journal.Use("s", "i", 1, 2, "m", "p", 3, 4, 5, {"a": Exact(1, 2)}, (PRICE,), 6,

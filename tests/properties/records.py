@@ -190,7 +190,8 @@ class Records:
                     if record["from"] == "origin":
                         lot.value = self.values[key]
                     lot.enter(record)
-                    lot.released += self.minor(key[0], record.get("value", "0"))
+                    back = -1 if record["from"] == "transferred_out" else 1
+                    lot.released += back * self.minor(key[0], record.get("value", "0"))
                 elif "credit_block" in record:
                     other = (customer, record["credit_block"])
                     touched.add(other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from creditfold.partition.simulation import Simulation
@@ -63,30 +63,86 @@ def commands(draw: st.DrawFn, number: int, at: int) -> Event:
     return fact("credit.granted", data, id=f"f{number}", at=at, customer="ada", recorded=at)
 
 
-def bill(number: int, at: int, amount: str) -> Event:
+def bill(invoice: str, at: int, amount: str) -> Event:
     data = {
-        "invoice": f"i{number}",
+        "invoice": invoice,
         "currency": "USD",
         "lines": [{"line": "1", "amount": amount}],
     }
-    return fact("invoice.issued", data, id=f"inv{number}", at=at, customer="ada", recorded=at)
+    return fact("invoice.issued", data, id=f"bill-{invoice}", at=at, customer="ada", recorded=at)
 
 
 @st.composite
-def days(draw: st.DrawFn) -> tuple[list[Event], list[Event], dict[str, int]]:
+def changes(draw: st.DrawFn, number: int, at: int) -> Event:
+    """A command about a block that may be there, a hold, a program, or the customer."""
+    block = {"block": f"b{draw(st.integers(0, 6))}"}
+    some = draw(st.sampled_from(["1", "2", "5"]))
+    hold = {"hold": f"h{draw(st.integers(0, 2))}"}
+    more = {"quantity": draw(st.sampled_from(["1", "-1", "4"])), "reason": "r"}
+    later = text(at + draw(st.sampled_from([HOUR, DAY, 4 * DAY])))
+    kind, data = draw(
+        st.sampled_from(
+            [
+                ("credit.voided", block | {"quantity": some, "reason": "r"}),
+                ("credit.voided", block | {"reason": "r"}),
+                ("credit.adjusted", block | more),
+                ("credit.expiry_changed", block | {"expires_at": later}),
+                ("hold.placed", hold | {"unit": "USD", "quantity": some, "expires_at": later}),
+                ("hold.settled", hold | {"meter": "api.calls", "quantity": some}),
+                ("hold.released", hold),
+                ("customer.updated", {"overage": {"default": draw(OVERAGE)}}),
+                ("customer.updated", {"overage": {"default": "carry"}}),
+                ("program.attached", {"program": "p", "definition": draw(programs())}),
+                ("program.detached", {"program": "p"}),
+                ("program.reset", {"program": "p"}),
+            ]
+        )
+    )
+    return fact(kind, data, id=f"f{number}", at=at, customer="ada", recorded=at)
+
+
+OVERAGE = st.sampled_from(["bill", "carry", "block"])
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Event:
+    """Terms by which credit recurs within days."""
+    grant: Event = {
+        "kind": "promotional",
+        "unit": draw(st.sampled_from(["USD", "credits"])),
+        "quantity": draw(st.sampled_from(["1", "3"])),
+        "expires": draw(st.sampled_from(["period_end", "P2D"])),
+    }
+    terms: Event = {"grant": grant, "every": draw(st.sampled_from(["PT12H", "P1D"]))}
+    if draw(st.booleans()):
+        terms["reset"] = {"overage": "keep"}
+    if draw(st.booleans()):
+        terms["rollover"] = {"percent": "50", "times": 2, "expires": "period_end"}
+    return terms
+
+
+@st.composite
+def days(
+    draw: st.DrawFn, *, eventful: bool = False
+) -> tuple[list[Event], list[Event], dict[str, int]]:
     """Commands and usage of some days in the order in which they happened, and delays."""
-    begin = {"currency": "USD", "time_zone": "UTC"}
+    begin: Event = {"currency": "USD", "time_zone": "UTC", "credit_limits": {"USD": "3"}}
     told = [fact("customer.created", begin, id="new", at=START, customer="ada", recorded=START)]
     usage: list[Event] = []
     delays: dict[str, int] = {}
     now = START
     for number in range(draw(st.integers(3, 16))):
         now += draw(st.sampled_from([0, MINUTE, HOUR, 12 * HOUR, DAY]))
-        if draw(st.integers(0, 3)) == 0:
-            told.append(draw(commands(number, now)))
+        what = draw(st.integers(0, 3))
+        if what == 0:
+            told.append(draw(commands(len([t for t in told if "block" in t["data"]]), now)))
+            told[-1]["id"] = f"f{number}"
             value = told[-1]["data"].get("value")
             if value is not None and draw(st.booleans()):
-                told.append(bill(number, now, value["amount"]))
+                told.append(bill(told[-1]["data"]["funding"]["invoice"], now, value["amount"]))
+            continue
+        if what == 1 and eventful:
+            told.append(draw(changes(number, now)))
             continue
         data: Event = {
             "meter": draw(st.sampled_from(["api.calls", "api.calls", "gb", "misc.events"])),
@@ -94,6 +150,8 @@ def days(draw: st.DrawFn) -> tuple[list[Event], list[Event], dict[str, int]]:
         }
         if draw(st.booleans()):
             data["properties"] = {"size": "large"}
+        if eventful and draw(st.integers(0, 4)) == 0:
+            data["hold"] = {"hold": f"h{draw(st.integers(0, 2))}", "final": draw(st.booleans())}
         usage.append(fact("usage.recorded", data, id=f"u{number}", at=now, customer="ada"))
         delays[f"u{number}"] = draw(st.sampled_from([0, 0, MINUTE, 2 * HOUR, 26 * HOUR, 70 * HOUR]))
     return told, usage, delays
@@ -126,12 +184,11 @@ def folded(told: list[Event], usage: list[Event], delays: dict[str, int]) -> lis
         event | {"recordedtime": text(instant(event["time"]) + delays[event["id"]])}
         for event in usage
     ]
-    rank = {"credit": 0, "invoice": 0, "customer": 0, "usage": 1}
     facts = sorted(
         [*told, *arriving],
         key=lambda f: (
             instant(f["recordedtime"]),
-            rank[f["type"].split(".")[1]],
+            f["type"].split(".")[1] == "usage",
             f["id"].startswith("change"),
         ),
     )
@@ -152,6 +209,27 @@ def net(records: list[Event]) -> dict[str, Any]:
         "overage": snapshot["overage"],
         "accounts": balances(postings(records)),
     }
+
+
+def answers(records: list[Event]) -> dict[str, Any]:
+    """What commands and programs were answered: it stands, whatever usage comes late.
+
+    A hold takes what it then can, and what a reset ends is what is left.
+    """
+    found: dict[str, Any] = {}
+    for outcome in outcomes(records):
+        cause = outcome["cause"]
+        done = cause.get("due", cause.get("type", ""))
+        if any(word in done for word in (".usage.", "hold_end", "expiry ", "repayment")):
+            continue
+        moves = [
+            (entry["block"], entry["from"], entry["to"], entry["quantity"], entry.get("value"))
+            for entry in outcome.get("entries", [])
+            if "hold" not in entry and entry["to"] not in ("drawn", "expired")
+        ]
+        if moves or "due" not in cause:
+            found[outcome["outcome"]] = (outcome["status"], outcome.get("code"), moves)
+    return found
 
 
 @given(days())
@@ -188,3 +266,15 @@ def test_corrected_usage_nets_to_what_was_right_in_the_first_place(
     assert net(in_order) == net(changed)
     check_all(Records(changed))
     usage_is_conserved(Records(changed), [*usage, *changes], DECIMALS)
+
+
+@given(days(eventful=True))
+def test_delayed_usage_nets_to_usage_in_order_where_commands_are_answered_alike(
+    story: tuple[list[Event], list[Event], dict[str, int]],
+) -> None:
+    told, usage, delays = story
+    in_order = folded(told, usage, dict.fromkeys(delays, 0))
+    late = folded(told, usage, delays)
+    check_all(Records(late))
+    assume(answers(in_order) == answers(late))
+    assert net(in_order) == net(late)

@@ -19,6 +19,7 @@ from creditfold.contract.topics import (
     NOTICES,
     RANK,
     REVENUE,
+    TRANSFERS,
     event_type,
 )
 from creditfold.core.fold import BEHAVIOUR
@@ -150,6 +151,8 @@ class _Replay:
         self.report.inputs += len(records)
         self._compare(batch.outputs[0], header)
         for output in batch.outputs[1:]:
+            if output.topic == TRANSFERS.name:
+                continue  # an input of where its customer lives; the outcome holds its content
             self._compare(output, next(self._stored[output.topic], None))
 
     def _records(self, header: Record, ranges: list[tuple[str, int, int, int]]) -> Iterator[Record]:
@@ -173,7 +176,7 @@ class _Replay:
             self.report.differ(
                 Difference(output.topic, None, "the record is missing", None, _shown(output.value))
             )
-        elif output[1:] != (record.key, record.value, record.headers):
+        elif output[1:4] != (record.key, record.value, record.headers):
             self.report.differ(
                 Difference(
                     output.topic,

@@ -12,7 +12,7 @@ from creditfold.broker.problems import BrokerProblem
 from creditfold.broker.publisher import written
 from creditfold.contract.envelope import Envelope
 from creditfold.contract.instants import INSTANT_MAX, parse_instant
-from creditfold.contract.topics import INPUTS, LEDGER, RANK, event_type, topic_of
+from creditfold.contract.topics import INPUTS, LEDGER, RANK, TRANSFERS, event_type, topic_of
 from creditfold.log.order import ordered
 from creditfold.log.records import Headers, Record
 
@@ -95,4 +95,6 @@ def _taken(records: Iterator[Record], topic: str, end: int, count: int) -> list[
 
 def _in_order(queues: dict[str, list[Record]], log_time: int, ceiling: int) -> Iterator[Past]:
     for record, now in ordered(queues, RANK, log_time, max(ceiling, log_time)):
+        if record.topic == TRANSFERS.name:
+            continue  # the fold that takes this history tells its customers anew
         yield Past(record.topic, now, record.key, record.value, record.headers)

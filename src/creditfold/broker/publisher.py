@@ -14,7 +14,7 @@ from creditfold.broker.plan import INPUT_BYTES_MAX, count_of
 from creditfold.broker.problems import BrokerProblem, NotDelivered, explained, sentence
 from creditfold.broker.stamps import in_milliseconds
 from creditfold.contract.envelope import EVENT_BYTES_MAX, Envelope, Headers, write_binary
-from creditfold.contract.topics import CATALOG_TYPES, CUSTOMER_TYPES, topic_of
+from creditfold.contract.topics import CATALOG_TYPES, CUSTOMER_TYPES, TRANSFERS, topic_of
 
 LOST_NAMED_MAX: Final = 1_000
 """How many facts that were not delivered are named; all of them are counted."""
@@ -178,6 +178,10 @@ def _refuse_stranger(envelope: Envelope) -> None:
         raise BrokerProblem(
             f"{envelope.type} is about no customer; send it with CatalogPublisher, which writes it "
             "to every partition"
+        )
+    if envelope.type in TRANSFERS.types:
+        raise BrokerProblem(
+            f"{envelope.type} is what partitions tell each other; send credit.transferred"
         )
     if envelope.type not in CUSTOMER_TYPES:
         raise BrokerProblem(f"no topic takes {envelope.type}; correct the type of {envelope.id}")

@@ -32,6 +32,7 @@ RULES = {
     "R-WRITEOFF": "invoice written off",
     "R-CREDIT-NOTE": "credit note",
     "R-APPLY-BAL": "balance applied",
+    "R-TRANSFER": "credit moved between customers",
     "R-OVERAGE": "usage that no credit covered",
     "R-BILL-ARREARS": "overage billed",
 }

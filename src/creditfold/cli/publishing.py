@@ -15,9 +15,10 @@ from creditfold.contract.envelope import (
     read_line,
     write_binary,
 )
-from creditfold.contract.topics import topic_of
+from creditfold.contract.topics import TRANSFERS, topic_of
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.facts import Malformed
+from creditfold.core.rejections import Code
 from creditfold.local.runtime import Input, LocalRuntime
 
 CHUNK_LINES = 2_000
@@ -44,6 +45,11 @@ def check(line: Line) -> Envelope | Problem:
         if not line.whole:
             detail = f"{line.size} bytes; an event has at most {EVENT_BYTES_MAX}: split it"
         return Problem(line.number, "check", error.code, detail)
+    if envelope.type in TRANSFERS.types:
+        detail = f"{envelope.type} is what partitions tell each other; send credit.transferred"
+        return Problem(
+            line.number, "check", Code.UNKNOWN_TYPE, detail, envelope.id, envelope.source
+        )
     body = decode(envelope, envelope.time).body
     if isinstance(body, Malformed):
         return Problem(line.number, "check", body.code, body.detail, envelope.id, envelope.source)

@@ -11,6 +11,7 @@ from creditfold.contract import catalog_inputs as catalog
 from creditfold.contract import change_inputs as changes
 from creditfold.contract import hold_inputs, inputs, usage_inputs
 from creditfold.contract import program_inputs as programs
+from creditfold.contract import transfer_inputs as transfers
 from creditfold.contract.envelope import Envelope
 from creditfold.contract.exact_json import dump
 from creditfold.contract.predicates import TAG
@@ -37,6 +38,10 @@ Input: TypeAlias = (
     | changes.InvoiceVoided
     | changes.InvoiceWrittenOff
     | changes.CreditNoteIssued
+    | transfers.CreditTransferred
+    | transfers.TransferOffered
+    | transfers.TransferAccepted
+    | transfers.TransferReturned
     | hold_inputs.HoldPlaced
     | hold_inputs.HoldSettled
     | hold_inputs.HoldReleased
@@ -77,6 +82,10 @@ INPUTS: dict[str, type[Input]] = {
     event_type("invoice.voided"): changes.InvoiceVoided,
     event_type("invoice.written_off"): changes.InvoiceWrittenOff,
     event_type("credit_note.issued"): changes.CreditNoteIssued,
+    event_type("credit.transferred"): transfers.CreditTransferred,
+    event_type("transfer.offered"): transfers.TransferOffered,
+    event_type("transfer.accepted"): transfers.TransferAccepted,
+    event_type("transfer.returned"): transfers.TransferReturned,
     event_type("hold.placed"): hold_inputs.HoldPlaced,
     event_type("hold.settled"): hold_inputs.HoldSettled,
     event_type("hold.released"): hold_inputs.HoldReleased,

@@ -16,9 +16,10 @@ from creditfold.contract.topics import (
     LEDGER,
     NOTICES,
     REVENUE,
+    TRANSFERS,
     event_type,
 )
-from creditfold.core.entries import Notice, Outcome, Posting, Status, canonical
+from creditfold.core.entries import Notice, Outcome, Posting, Sent, Status, canonical
 from creditfold.log.records import Headers, Output
 
 SOURCE = "creditfold"
@@ -87,6 +88,15 @@ def notice_record(notice: Notice) -> Output:
     )
 
 
+def transfer_record(sent: Sent, timestamp: int) -> Output:
+    """The record that tells another customer; it was recorded when its cause was."""
+    type_ = event_type(f"transfer.{sent.what}").encode()
+    record = _record(
+        TRANSFERS.name, type_, sent.id, sent.effective_at, sent.to, canonical(sent.data)
+    )
+    return record._replace(timestamp=timestamp)
+
+
 def batch_record(batch: outputs.Batch, partition: int) -> Output:
     """The ledger's record of a batch header; it is no customer's and has no key."""
     id_ = f"{partition}/{batch.batch}"
@@ -109,7 +119,7 @@ def digest(header: bytes, records: Iterable[Output]) -> str:
     """
     sha = hashlib.sha256(header)
     for record in records:
-        sha.update(_packed(record))
+        sha.update(_packed(record[:4]))
     return sha.hexdigest()
 
 

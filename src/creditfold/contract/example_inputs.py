@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from creditfold.contract.example_changes import CHANGES, WHERE
+
 CUSTOMER = "acme"
 NOON = "2026-11-22T12:00:00Z"
 
-_WHERE = {
-    "all": [
-        {"field": "model", "in": ["gpt-4", "gpt-4o"]},
-        {"any": [{"field": "region", "prefix": "eu-"}, {"field": "batch", "eq": True}]},
-        {"not": {"field": "context", "gt": 128000}},
-    ]
-}
-
 INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    **CHANGES,
     "usage.recorded": (
         {
             "meter": "llm.output_tokens",
@@ -109,7 +104,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "expires_at": "2027-12-01T00:00:00+01:00",
             "priority": 10,
             "scope": {
-                "include": {"products": ["llm"], "where": _WHERE},
+                "include": {"products": ["llm"], "where": WHERE},
                 "exclude": {"meters": ["llm.fine_tuning"]},
             },
             "funding": {"invoice": "INV-1", "line": "1"},
@@ -124,59 +119,6 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "reason": "order 4711",
         },
         {"block": "B2", "kind": "promotional", "unit": "USD", "quantity": 5},
-    ),
-    "credit.voided": (
-        {"block": "B2", "quantity": "1.5", "reason": "granted by mistake"},
-        {"block": "B2", "reason": "fraud"},
-    ),
-    "credit.adjusted": (
-        {"block": "B1", "quantity": "-0.5", "reason": "order 4711 was for 1000"},
-        {"block": "B1", "quantity": 100, "reason": "order 4712"},
-    ),
-    "credit.refunded": (
-        {"block": "B1", "quantity": "500", "reason": "half of the seats are gone"},
-        {"block": "B1", "reason": "cancelled"},
-    ),
-    "credit.expiry_changed": (
-        {"block": "B1", "expires_at": "2028-12-01T00:00:00+01:00"},
-        {"block": "B2", "expires_at": "2028-01-01T00:00:00Z"},
-    ),
-    "payment.disputed": (
-        {"invoice": "INV-1", "amount": "36.00", "blocks": ["B1"], "reason": "fraud"},
-        {"invoice": "INV-1", "amount": "36.00"},
-    ),
-    "invoice.voided": (
-        {"invoice": "INV-1", "used_portion": "concede", "reason": "wrong customer"},
-        {"invoice": "INV-1"},
-    ),
-    "invoice.written_off": (
-        {"invoice": "INV-1", "used_portion": "concede", "reason": "insolvent"},
-        {"invoice": "INV-1"},
-    ),
-    "credit_note.issued": (
-        {
-            "credit_note": "CN-1",
-            "invoice": "INV-1",
-            "lines": [
-                {
-                    "line": "1",
-                    "amount": "30.00",
-                    "tax": "6.00",
-                    "blocks": [{"block": "B1", "quantity": "500"}, {"block": "B2"}],
-                }
-            ],
-            "to": "balance",
-        },
-        {
-            "credit_note": "CN-2",
-            "invoice": "INV-1",
-            "lines": [{"line": "1", "amount": 1}],
-            "to": "invoice",
-        },
-    ),
-    "payment.refunded": (
-        {"invoice": "INV-1", "amount": "36.00", "blocks": ["B1"], "reason": "cancelled"},
-        {"invoice": "INV-1", "amount": "36.00"},
     ),
     "hold.placed": (
         {
@@ -326,7 +268,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                     "meter": "llm.output_tokens",
                     "unit": "USD",
                     "per_unit": "0.00001",
-                    "where": _WHERE,
+                    "where": WHERE,
                 },
                 {"meter": "llm.output_tokens", "unit": "credits", "per_unit": "0.001"},
             ],

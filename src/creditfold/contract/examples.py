@@ -21,6 +21,7 @@ from creditfold.core.entries import (
     Owed,
     Place,
     Posting,
+    Sent,
     Status,
 )
 from creditfold.core.facts import Kind
@@ -165,6 +166,17 @@ _OUTCOMES = {
         outcome=_ID, status=Status.REJECTED, cause=_CAUSE, customer=CUSTOMER,
         code="unknown_meter", detail="declare the meter, then send the fact again",
         effective_at=NOON, recorded_at=NOON,
+    ),
+    "returned": Outcome(
+        outcome=_ID, status=Status.REJECTED, cause=_CAUSE, customer=CUSTOMER,
+        code="unknown_customer", detail="customer acme is not known: send customer.created",
+        sent=(
+            Sent(
+                f"{_ID}.t1", "returned", "acme-holding", NOON,
+                {"transfer": "T1", "from": CUSTOMER, "code": "unknown_customer", "detail": "-"},
+            ),
+        ),
+        recorded_at=NOON,
     ),
     "dead_letter": Outcome(
         outcome=_ID, status=Status.DEAD_LETTER,

@@ -5,7 +5,7 @@ Amounts are decimal strings; postings alone use integer minor units. Absent is n
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -111,6 +111,16 @@ class Emitted(Output):
     sha256: Sha256 = Field(description="SHA-256 over their lines.")
 
 
+class Sent(Output):
+    """What an outcome tells another customer by way of transfers.v1."""
+
+    id: str = Field(description="The record's id.")
+    what: str = Field(description="offered, accepted or returned.")
+    to: str = Field(description="The customer who is told.")
+    effective_at: Instant = Field(description="When the credit was sent.")
+    data: dict[str, Any] = Field(description="The record's data.")
+
+
 class Outcome(Output):
     """What became of one input or clock step: the only record that changes a balance."""
 
@@ -125,6 +135,7 @@ class Outcome(Output):
     effective_at: Instant | None = Field(None, description="When it happened.")
     entries: tuple[Entry, ...] = Field((), description="What moved, in order.")
     overage: tuple[Overage, ...] = Field((), description="What no block covered.")
+    sent: tuple[Sent, ...] = Field((), description="What it told other customers.")
     balances: dict[str, Decimal] | None = Field(
         None, description="What is usable after it, by unit."
     )
@@ -261,6 +272,9 @@ class BlockBalance(Output):
     kind: Kind = Field(description="What sort of credit it is.")
     program: str | None = Field(None, description="The program that granted it.")
     rolled_from: str | None = Field(None, description="The block from which it rolled over.")
+    transferred_from: str | None = Field(
+        None, description="The <customer>:<block> that it came from."
+    )
     effective_at: Instant = Field(description="From when it may be drawn.")
     expires_at: Instant | None = Field(None, description="The first instant at which it is gone.")
     unit: str = Field(description="What it is counted in.")

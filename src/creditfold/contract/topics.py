@@ -65,6 +65,7 @@ COMMANDS = Topic(
     Direction.INPUT,
     (
         *_types("credit.voided", "credit.adjusted", "credit.refunded", "credit.expiry_changed"),
+        *_types("credit.transferred"),
         *_types("hold.placed", "hold.settled", "hold.released"),
         *_types(
             "customer.created",
@@ -84,7 +85,12 @@ COMMANDS = Topic(
     ),
     rank=0,
 )
-TRANSFERS = Topic(_name("transfers"), Direction.INPUT, (), rank=1)
+TRANSFERS = Topic(
+    _name("transfers"),
+    Direction.INPUT,
+    _types("transfer.offered", "transfer.accepted", "transfer.returned"),
+    rank=1,
+)
 INVOICES = Topic(
     _name("invoices"),
     Direction.INPUT,

@@ -212,7 +212,7 @@ def issue(draft: Draft, block_id: str, terms: Terms) -> None:
     block = draft.edit_block(block_id)
     block.currency = terms.currency
     draft.move(block_id, terms, Place.ORIGIN, Place.ISSUED, terms.quantity)
-    if terms.lapses_to is not None and terms.rolled_from is None:
+    if terms.lapses_to is not None and terms.rolled_from is None and terms.transferred_from is None:
         revenue.post_concession(draft, block_id, terms)
     _enter_wallet(draft, block_id, terms)
     items: list[Item] = []

@@ -50,6 +50,12 @@ from creditfold.core.program_facts import (
     SubscriptionResumed,
     SubscriptionStarted,
 )
+from creditfold.core.transfer_facts import (
+    CreditTransferred,
+    TransferAccepted,
+    TransferOffered,
+    TransferReturned,
+)
 
 SubscriptionBody: TypeAlias = (
     SubscriptionStarted
@@ -81,6 +87,10 @@ CustomerBody: TypeAlias = (
     | ProgramReset
     | SubscriptionBody
     | PaymentDisputed
+    | CreditTransferred
+    | TransferOffered
+    | TransferAccepted
+    | TransferReturned
     | InvoiceVoided
     | InvoiceWrittenOff
     | CreditNoteIssued

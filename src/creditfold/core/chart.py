@@ -13,6 +13,7 @@ class Account(StrEnum):
     UNBILLED = "1150"
     CREDITS = "2000"
     SERVICE_CREDITS = "2030"
+    IN_TRANSIT = "2040"
     REFUND = "2110"
     BALANCE = "2150"
     TAX = "2200"
@@ -36,6 +37,7 @@ _PATHS = {
     Account.UNBILLED: "Assets:Receivable:Unbilled",
     Account.CREDITS: "Liabilities:ContractLiability:Credits",
     Account.SERVICE_CREDITS: "Liabilities:ContractLiability:ServiceCredits",
+    Account.IN_TRANSIT: "Liabilities:ContractLiability:InTransit",
     Account.REFUND: "Liabilities:Refund:Payable",
     Account.BALANCE: "Liabilities:CustomerBalance",
     Account.TAX: "Liabilities:TaxPayable",

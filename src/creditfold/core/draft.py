@@ -10,7 +10,7 @@ from msgspec import Struct
 from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account as Ledger
 from creditfold.core.currencies import MINOR_EXPONENT
-from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting
+from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting, Sent
 from creditfold.core.exact import decimal
 from creditfold.core.overlay import Overlay
 from creditfold.core.policy import Policy
@@ -28,7 +28,7 @@ from creditfold.core.state import (
     State,
     Terms,
 )
-from creditfold.core.times import date
+from creditfold.core.times import date, rfc3339
 from creditfold.core.uncovered import Repaid
 
 BOOK = "us_gaap"
@@ -84,6 +84,7 @@ class Draft:
         self.overage: list[Overage] = []
         self.postings: list[Posting] = []
         self.notices: list[Notice] = []
+        self.sent: list[Sent] = []
         self.changes: dict[Key, Any] = {}
         self.freed = False
         """Whether credit may now repay what was carried."""
@@ -97,6 +98,11 @@ class Draft:
         self._journal = 0
         self.policy: Policy
         self.policy, self._policy_hash = catalog.policy(time, time if by_clock else None)
+
+    def send(self, what: str, to: str, data: dict[str, Any]) -> None:
+        """Tell another customer, wherever it lives."""
+        id_ = f"{self.outcome}.t{len(self.sent) + 1}"
+        self.sent.append(Sent(id_, what, to, rfc3339(self.time), data))
 
     # Records
 

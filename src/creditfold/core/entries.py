@@ -110,6 +110,16 @@ class Emitted(Struct, frozen=True):
     sha256: str
 
 
+class Sent(Struct, frozen=True):
+    """What an outcome tells another customer by way of transfers.v1."""
+
+    id: str
+    what: str
+    to: str
+    effective_at: str
+    data: dict[str, Any]
+
+
 class Outcome(Struct, omit_defaults=True):
     """What became of one input or clock step.
 
@@ -128,6 +138,7 @@ class Outcome(Struct, omit_defaults=True):
     effective_at: str | None = None
     entries: tuple[Entry, ...] = ()
     overage: tuple[Overage, ...] = ()
+    sent: tuple[Sent, ...] = ()
     balances: dict[str, str] | None = None
     emitted: Emitted | None = None
     hash: str | None = None

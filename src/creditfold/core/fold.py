@@ -21,6 +21,7 @@ from creditfold.core import (
     programs,
     refunds,
     subscriptions,
+    transfers,
     usage,
 )
 from creditfold.core.bodies import CatalogBody, CustomerBody, Fact, PassingBody
@@ -91,6 +92,12 @@ from creditfold.core.state import (
     seen_key,
 )
 from creditfold.core.times import MINUTE, rfc3339
+from creditfold.core.transfer_facts import (
+    CreditTransferred,
+    TransferAccepted,
+    TransferOffered,
+    TransferReturned,
+)
 
 BEHAVIOUR = 1
 """Version of everything that the fold decides; headers carry it, and a replay asks for it."""
@@ -187,7 +194,12 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     account: Account | None = draft.get(ACCOUNT)
     refusal = _known(account, fact, body) or _apply(draft, body, fact)
     if refusal is not None:
-        return _refused(fact, outcome, refusal)
+        step = _refused(fact, outcome, refusal)
+        if isinstance(body, TransferOffered):
+            # What was offered must come back, and no refusal leaves anything else behind.
+            draft = Draft(state, catalog, fact.customer, outcome, fact.time, fact.recorded_at)
+            step.outcome.sent = transfers.refused(draft, body, refusal)
+        return step
     if isinstance(body, PassingBody):
         behind = journal.behind_command(draft, fact.time)
         seen = Seen(fact.content[:CONTENT_BYTES], until, fact.time, behind)
@@ -237,6 +249,10 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     InvoiceWrittenOff: credit_notes.write_off,
     CreditNoteIssued: credit_notes.issue,
     PaymentRefunded: refunds.refund_payment,
+    CreditTransferred: transfers.send,
+    TransferOffered: transfers.take,
+    TransferAccepted: transfers.settle,
+    TransferReturned: transfers.restore,
     ProgramAttached: programs.attach,
     ProgramDetached: programs.detach,
     ProgramReset: programs.reset,
@@ -311,6 +327,7 @@ def _committed(draft: Draft, answer: Outcome, effective: int) -> Step:
     answer.effective_at = rfc3339(effective)
     answer.entries = tuple(draft.entries)
     answer.overage = tuple(draft.overage)
+    answer.sent = tuple(draft.sent)
     answer.balances = balances
     if draft.postings or draft.notices:
         answer.emitted = Emitted(

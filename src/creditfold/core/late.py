@@ -53,7 +53,7 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
     account = draft.edit_account()
     front = account.front
     place = journal.due_place(draft.time, phase, subject)
-    if phase is Phase.REPAYMENT and front and journal.instant_of(front) <= draft.time:
+    if phase is Phase.REPAYMENT:  # what freed the credit may stand behind later usage
         place = journal.repayment_place(draft.time, front)
     if phase in REDONE and place < front and draft.policy.in_order:
         refold(draft, place)

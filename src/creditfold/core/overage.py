@@ -16,10 +16,12 @@ from creditfold.core.facts import MeterDeclared, OveragePolicy, OverdraftCover
 from creditfold.core.notices import tell
 from creditfold.core.policy import Policy
 from creditfold.core.state import (
+    AGENDA,
     BLOCK,
     CARRIED,
     OVERAGE,
     PROFILE,
+    Agenda,
     Carried,
     OpenOverage,
     Phase,
@@ -162,10 +164,13 @@ def schedule_repayment(draft: Draft) -> None:
 
     All that becomes available at an instant comes first, so that the burn order chooses among it.
     """
-    if not draft.freed or not draft.edit_account().carried:
+    account = draft.edit_account()
+    if not draft.freed or not account.carried:
         return
-    draft.unschedule(Phase.REPAYMENT, "")
-    draft.schedule((draft.present, Phase.REPAYMENT, ""))
+    agenda: Agenda = draft.get(AGENDA) or Agenda()
+    if not any(item[:2] == (draft.present, Phase.REPAYMENT) for item in agenda.items):
+        # Credit may come several times in one instant, and each repayment is an outcome.
+        draft.schedule((draft.present, Phase.REPAYMENT, f"{account.seq}"))
 
 
 def repay(draft: Draft) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from creditfold.core.exact import Exact
 
@@ -112,3 +112,24 @@ def _order(left: Value, right: Value) -> int | None:
     if isinstance(left, str) and isinstance(right, str):
         return (left > right) - (left < right)  # code points order as UTF-8 bytes do
     return None
+
+
+def plain(predicate: Predicate) -> dict[str, object]:
+    """The predicate as the data that it was read from."""
+    match predicate:
+        case AllOf(parts):
+            return {"all": [plain(part) for part in parts]}
+        case AnyOf(parts):
+            return {"any": [plain(part) for part in parts]}
+        case Not(part):
+            return {"not": plain(part)}
+        case Test(field, op, operand):
+            values = [_plain(value) for value in operand]
+            return {"field": field, op.value: values if op is Op.IN else values[0]}
+        case _:
+            assert_never(predicate)
+
+
+def _plain(value: Value) -> object:
+    """A number as JSON has it: its digits, and never through a float."""
+    return Raw(str(value).encode()) if isinstance(value, Exact) else value

@@ -56,6 +56,9 @@ class Code(StrEnum):
     ABOVE_UNUSED = "above_unused"
     FORFEITURE_NOT_ALLOWED = "forfeiture_not_allowed"
     NOT_PAID = "not_paid"
+    TRANSFER_EXISTS = "transfer_exists"
+    TRANSFER_TO_SELF = "transfer_to_self"
+    UNKNOWN_TRANSFER = "unknown_transfer"
     # Holds.
     HOLD_EXISTS = "hold_exists"
     UNKNOWN_HOLD = "unknown_hold"

@@ -326,10 +326,11 @@ def post_breakage(
 
 
 def post_funding(
-    draft: Draft, rule: str, debit: Account, block_id: str, amount: int, invoice: str
+    draft: Draft, rule: str, debit: Account, block_id: str, amount: int, invoice: str | None = None
 ) -> None:
     """`amount` more of the block is unconditional or paid: unbilled first, then the liability."""
     block = draft.edit_block(block_id)
+    terms = draft.terms(block_id)
     recognised = posted_usage(block) + block.breakage
     before = block.funded
     block.funded += amount
@@ -340,14 +341,15 @@ def post_funding(
         "recognised": recognised,
     }
     unbilled = min(amount, max(0, recognised - before))
-    for account, part in ((Account.UNBILLED, unbilled), (Account.CREDITS, amount - unbilled)):
+    owed = Account.CREDITS if terms is None else liability(terms)
+    for account, part in ((Account.UNBILLED, unbilled), (owed, amount - unbilled)):
         draft.post(
             rule, debit, account, part, block.currency, proof, block=block_id, invoice=invoice
         )
 
 
 def post_unfunding(
-    draft: Draft, rule: str, credit: Account, block_id: str, amount: int, invoice: str
+    draft: Draft, rule: str, credit: Account, block_id: str, amount: int, invoice: str | None = None
 ) -> None:
     """`amount` of the block is no longer billed or paid: the liability first, then unbilled."""
     block = draft.edit_block(block_id)
@@ -361,8 +363,10 @@ def post_unfunding(
         "funded1": block.funded,
         "recognised": recognised,
     }
+    terms = draft.terms(block_id)
+    debit = Account.CREDITS if terms is None else liability(terms)
     owed = min(amount, max(0, before - recognised))
-    for account, part in ((Account.CREDITS, owed), (Account.UNBILLED, amount - owed)):
+    for account, part in ((debit, owed), (Account.UNBILLED, amount - owed)):
         draft.post(
             rule, account, credit, part, block.currency, proof, block=block_id, invoice=invoice
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from creditfold.core.predicate import Predicate, Value, holds
+from creditfold.core.predicate import Predicate, Value, holds, plain
 
 
 class Filter(Struct, frozen=True):
@@ -46,3 +46,15 @@ class Scope(Struct, frozen=True):
     def dimensions(self) -> int:
         """How many lists restrict, on both sides."""
         return sum(side.dimensions for side in (self.include, self.exclude) if side is not None)
+
+
+def written(scope: Scope) -> dict[str, object]:
+    """The scope as the wire has it."""
+    sides = {"include": scope.include, "exclude": scope.exclude}
+    return {name: _written(side) for name, side in sides.items() if side is not None}
+
+
+def _written(side: Filter) -> dict[str, object]:
+    lists: dict[str, object] = {"products": side.products, "meters": side.meters}
+    found = {name: each for name, each in lists.items() if each}
+    return found if side.where is None else found | {"where": plain(side.where)}

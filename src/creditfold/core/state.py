@@ -68,6 +68,7 @@ class Terms(Struct, frozen=True):
     `lapses_to` is the account that takes what expires of a concession; a block without one is
     no concession that was accrued. `enrolment` is that of the program that granted it,
     which `recurs` or granted once. `rolled` counts how often credit has rolled over into it.
+    `transferred_from` is the `<customer>:<block>` that it came from.
     """
 
     kind: Kind
@@ -89,6 +90,7 @@ class Terms(Struct, frozen=True):
     rollover: Rollover | None = None
     rolled_from: str | None = None
     rolled: int = 0
+    transferred_from: str | None = None
 
     @property
     def free(self) -> bool:
@@ -284,6 +286,16 @@ class CreditNote(Struct, frozen=True):
     invoice: str
 
 
+class Transfer(Struct, frozen=True):
+    """Credit that was sent to another customer: what left, and whether the answer is open."""
+
+    to: str
+    block: str
+    amount: int
+    value: int
+    open: bool = True
+
+
 class Funding(Struct, frozen=True):
     """A grant named this invoice line before the invoice came."""
 
@@ -371,6 +383,7 @@ INVOICE = "invoice"
 FUNDING = "funding"
 BALANCE = "balance"
 CREDIT_NOTE = "credit_note"
+TRANSFER = "transfer"
 ACCRUAL = "accrual"
 OVERAGE = "overage"
 CARRIED = "carried"

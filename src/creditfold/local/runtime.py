@@ -148,7 +148,13 @@ class LocalRuntime:
         caught_up = sum(map(len, queues.values())) < BATCH_RECORDS_MAX
         batch = self.partition.fold(records, ceiling, caught_up=caught_up, due_max=DUE_MAX)
         outputs = [
-            Input(output.topic, batch.position.now, output.key, output.value, output.headers)
+            Input(
+                output.topic,
+                batch.position.now if output.timestamp is None else output.timestamp,
+                output.key,
+                output.value,
+                output.headers,
+            )
             for output in batch.outputs
         ]
         writes = self.store.writes() | self.log.writes(outputs)

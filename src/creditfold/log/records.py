@@ -20,12 +20,16 @@ class Record(NamedTuple):
 
 
 class Output(NamedTuple):
-    """A record to be written; it goes to the partition whose inputs made it."""
+    """A record to be written; it goes to the partition whose inputs made it.
+
+    One that becomes an input again has a `timestamp` (microseconds) and goes where its key lives.
+    """
 
     topic: str
     key: bytes | None
     value: bytes
     headers: Headers
+    timestamp: int | None = None
 
 
 class Range(NamedTuple):

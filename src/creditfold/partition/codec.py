@@ -26,6 +26,7 @@ _TYPES: Final[dict[str, Any]] = {
     state.FUNDING: state.Funding,
     state.BALANCE: state.Balance,
     state.CREDIT_NOTE: state.CreditNote,
+    state.TRANSFER: state.Transfer,
     state.ACCRUAL: state.Accrual,
     state.OVERAGE: state.OpenOverage,
     state.CARRIED: state.Carried,

@@ -22,6 +22,7 @@ from creditfold.contract.encode import (
     posting_record,
     raw_content,
     sealed,
+    transfer_record,
 )
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.outputs import Version
@@ -71,6 +72,7 @@ class PartitionFold:
         self._out = out
         self._outputs: list[Output] = []
         self._outcomes: list[Outcome] = []
+        self._sent: list[Output] = []
 
     @property
     def catalog(self) -> Catalog:
@@ -109,9 +111,9 @@ class PartitionFold:
             self._outputs,
         )
         self._out = header.out
-        sent = (batch_record(header, self._home.partition), *self._outputs)
+        sent = (batch_record(header, self._home.partition), *self._outputs, *self._sent)
         outcomes = tuple(self._outcomes)
-        self._outputs, self._outcomes = [], []
+        self._outputs, self._outcomes, self._sent = [], [], []
         return Sealed(sent, outcomes, header.out)
 
     def _fact(self, fact: Fact, record: Record, now: int) -> None:
@@ -189,6 +191,8 @@ class PartitionFold:
         effective_at = outcome.effective_at or outcome.recorded_at
         self._outputs.extend(posting_record(posting, effective_at) for posting in step.postings)
         self._outputs.extend(map(notice_record, step.notices))
+        # The outcome holds the same content, so the header's digest covers what goes elsewhere.
+        self._sent.extend(transfer_record(sent, now) for sent in outcome.sent)
 
     def _dead_letter(self, record: Record, error: Undecodable, now: int) -> None:
         """Send the outcome that points to a record that cannot be read, and the letter."""

@@ -16,7 +16,7 @@ from creditfold.contract.envelope import Envelope, read_event, write_binary
 from creditfold.contract.exact_json import dump, parse
 from creditfold.contract.instants import parse_instant
 from creditfold.contract.partitions import ONLY
-from creditfold.contract.topics import COMMANDS, topic_of
+from creditfold.contract.topics import COMMANDS, TRANSFERS, topic_of
 from creditfold.log.records import Output, Record
 from creditfold.partition.position import Position
 from creditfold.partition.snapshot import snapshot
@@ -48,7 +48,19 @@ class Simulation:
         key, value, headers = write_binary(envelope)
         record = Record(topic, 0, offset, recorded, key, value, headers)
         now = max(self.now, recorded)
-        return self._partition.refold([(record, now)], now, _NO_LIMIT).outputs
+        return self._told(self._partition.refold([(record, now)], now, _NO_LIMIT).outputs)
+
+    def _told(self, outputs: tuple[Output, ...]) -> tuple[Output, ...]:
+        """The outputs, with those of what they tell other customers."""
+        for output in outputs:
+            if output.topic == TRANSFERS.name:
+                offset = self._ends.get(output.topic, 0)
+                self._ends[output.topic] = offset + 1
+                key, value, headers = output.key, output.value, output.headers
+                record = Record(output.topic, 0, offset, self.now, key, value, headers)
+                told = self._partition.refold([(record, self.now)], self.now, _NO_LIMIT).outputs
+                outputs += self._told(told)
+        return outputs
 
     def advance(self, now: int) -> tuple[Output, ...]:
         """The records of what is due by `now`, where anything is."""

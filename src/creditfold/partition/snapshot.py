@@ -114,6 +114,7 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
     return BlockBalance(
         block=block_id,
         kind=terms.kind,
+        transferred_from=terms.transferred_from,
         program=None if terms.enrolment is None else terms.enrolment.partition(":")[0],
         rolled_from=terms.rolled_from,
         effective_at=rfc3339(terms.effective_at),

@@ -9,12 +9,13 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from creditfold.contract.outputs import Snapshot
-from creditfold.contract.partitions import Home
+from creditfold.contract.partitions import Home, partition_of
+from creditfold.contract.topics import TRANSFERS
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account
 from creditfold.engine import seam
 from creditfold.engine.errors import RefusedToStart
-from creditfold.log.records import Record
+from creditfold.log.records import Output, Record
 from creditfold.partition.codec import FORMAT, decode_key, decode_record
 from creditfold.partition.fold import PartitionFold
 from creditfold.partition.snapshot import balance_at
@@ -81,6 +82,7 @@ class CreditFolder:
         self.sealed = 0  # batches since this folder was made, the one not yet committed included
         self._tally = tally
         self._letters_max = letters_max
+        self._home = home
 
     @property
     def held(self) -> bool:
@@ -113,7 +115,7 @@ class CreditFolder:
         sealed = self._fold.seal(header.batch, header.now, header.ranges, DUE_MAX)
         self._tally.count(sealed.outcomes)
         result = seam.Result(
-            outputs=tuple(seam.Output(*output) for output in sealed.outputs),
+            outputs=tuple(map(self._placed, sealed.outputs)),
             changes=self._state.changes(),
             due=tuple(self._due_changes()),
             note=msgspec.json.encode(
@@ -124,6 +126,13 @@ class CreditFolder:
         self._state.written()
         self.sealed += 1
         return result
+
+    def _placed(self, output: Output) -> seam.Output:
+        """What another customer is told goes to the partition where that one lives."""
+        partition = None
+        if output.topic == TRANSFERS.name and output.key is not None:
+            partition = partition_of(output.key, self._home.partitions)
+        return seam.Output(*output, partition=partition)
 
     def _due_changes(self) -> Iterator[seam.DueChange]:
         for customer, before, after in self._state.due_changes():

@@ -20,7 +20,7 @@ from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.instants import parse_instant
 from creditfold.contract.partitions import partition_of
-from creditfold.contract.topics import topic_of
+from creditfold.contract.topics import TRANSFERS, topic_of
 from creditfold.core.entries import Status
 from creditfold.core.rejections import Code
 from creditfold.log.records import Record
@@ -151,7 +151,8 @@ def retry(
     """
     to = connection(kafka)
     nexts = folded(to, application, equal_count(to))
-    found = rejected(to, selection)
+    # An offer that was refused has gone back to its sender: taken now, it would be there twice.
+    found = [each for each in rejected(to, selection) if each.topic != TRANSFERS.name]
     unread = {p: waiting(to, p, nexts[p]) for p in {each.partition for each in found}}
     inputs = fetch(to, (_where(each) for each in found if each.code != Code.ID_REUSED))
     fates: list[tuple[Rejected, Fate]] = []

@@ -1,0 +1,192 @@
+"""Credit from one customer to another: out here, offered there, accepted or returned.
+
+Out and in share one id. What was paid for it stands in transit (2040) in between: one posting on
+each side, so that each customer ties out alone.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from creditfold.core import revenue
+from creditfold.core.blocks import issue, live, revive
+from creditfold.core.chart import Account
+from creditfold.core.currencies import MINOR_EXPONENT
+from creditfold.core.draft import Draft
+from creditfold.core.entries import Place, Sent
+from creditfold.core.exact import INT64_MAX, decimal
+from creditfold.core.rejections import Code, Rejection
+from creditfold.core.release import known, release, share, unused
+from creditfold.core.scope import written
+from creditfold.core.state import BLOCK, TERMS, TRANSFER, Block, Terms, Transfer
+from creditfold.core.times import rfc3339
+from creditfold.core.transfer_facts import (
+    CreditTransferred,
+    TransferAccepted,
+    TransferOffered,
+    TransferReturned,
+)
+
+RULE = "R-TRANSFER"
+
+
+def send(draft: Draft, body: CreditTransferred) -> Rejection | None:
+    """Take unused credit out, and offer it to the other customer."""
+    terms = known(draft, body.block)
+    if isinstance(terms, Rejection):
+        return terms
+    amount = unused(draft, body.block, terms, body.quantity)
+    if isinstance(amount, Rejection):
+        return amount
+    block: Block = draft.get(BLOCK, body.block)
+    value = share(block, amount)
+    if value > revenue.carrying(block):
+        return Rejection(
+            Code.NOT_PAID,
+            f"block {body.block} is not billed or paid as far as it would leave: bill it first",
+        )
+    if draft.get(TRANSFER, body.transfer) is not None:
+        return Rejection(
+            Code.TRANSFER_EXISTS, f"transfer {body.transfer} was sent before: use another id"
+        )
+    if body.to == draft.customer:
+        return Rejection(
+            Code.TRANSFER_TO_SELF, "the credit is this customer's already: name another in `to`"
+        )
+    draft.begin_entry()
+    revenue.post_unfunding(draft, RULE, Account.IN_TRANSIT, body.block, value)
+    release(draft, body.block, terms, amount, Place.TRANSFERRED_OUT, value)
+    revenue.post_respread(draft, RULE, body.block, terms)
+    draft.put(TRANSFER, body.transfer, Transfer(body.to, body.block, amount, value))
+    draft.send("offered", body.to, _offer(draft, body, terms, amount, value))
+    return None
+
+
+def _offer(
+    draft: Draft, body: CreditTransferred, terms: Terms, amount: int, value: int
+) -> dict[str, object]:
+    period = terms.failed_period
+    offer: dict[str, object | None] = {
+        "transfer": body.transfer,
+        "from": draft.customer,
+        "block": body.block,
+        "kind": terms.kind,
+        "unit": terms.unit,
+        "quantity": decimal(amount, terms.exponent),
+        "value": {
+            "amount": decimal(value, MINOR_EXPONENT[terms.currency]),
+            "currency": terms.currency,
+        },
+        "effective_at": rfc3339(terms.effective_at),
+        "expires_at": None if terms.expires_at is None else rfc3339(terms.expires_at),
+        "priority": terms.priority,
+        "scope": None if terms.scope is None else written(terms.scope),
+        "failed_period": None
+        if period is None
+        else {"from": rfc3339(period.start), "to": rfc3339(period.end)},
+        "lapses_to": terms.lapses_to,
+    }
+    return {name: value for name, value in offer.items() if value is not None}
+
+
+def take(draft: Draft, body: TransferOffered) -> Rejection | None:
+    """The credit is this customer's: a block with the value, terms and lineage of its source."""
+    exponent = draft.catalog.exponent(body.unit)
+    if exponent is None:
+        return Rejection(Code.UNKNOWN_UNIT, f"unit {body.unit} was not declared here")
+    quantity = body.quantity.scaled(exponent)
+    value = body.value.amount.scaled(MINOR_EXPONENT[body.value.currency])
+    assert quantity is not None, body
+    assert value is not None, body
+    if quantity > INT64_MAX - live(draft, body.unit):
+        return Rejection(
+            Code.QUANTITY_OUT_OF_RANGE,
+            f"with {body.quantity} more the {body.unit} of this customer would be more than one "
+            "amount can hold",
+        )
+    block_id = f"{body.sender}:{body.transfer}"
+    if draft.terms(block_id) is not None or draft.get(BLOCK, block_id) is not None:
+        return Rejection(Code.BLOCK_EXISTS, f"block {block_id} exists, or was sold already")
+    terms = Terms(
+        kind=body.kind,
+        unit=body.unit,
+        exponent=exponent,
+        quantity=quantity,
+        value=value,
+        currency=body.value.currency,
+        granted_at=draft.time,
+        effective_at=body.effective_at,
+        expires_at=body.expires_at,
+        priority=body.priority,
+        scope=body.scope,
+        failed_period=body.failed_period,
+        lapses_to=body.lapses_to,
+        transferred_from=f"{body.sender}:{body.block}",
+    )
+    draft.edit_block(block_id).value = value
+    issue(draft, block_id, terms)
+    draft.begin_entry()
+    revenue.post_funding(draft, RULE, Account.IN_TRANSIT, block_id, value)
+    answer: dict[str, object] = {"transfer": body.transfer, "from": draft.customer}
+    draft.send("accepted", body.sender, answer)
+    return None
+
+
+def refused(draft: Draft, body: TransferOffered, rejection: Rejection) -> tuple[Sent, ...]:
+    """What goes back to the sender of credit that this customer cannot take."""
+    answer: dict[str, object] = {
+        "transfer": body.transfer,
+        "from": draft.customer,
+        "code": rejection.code,
+        "detail": rejection.detail,
+    }
+    draft.send("returned", body.sender, answer)
+    return tuple(draft.sent)
+
+
+def _known(draft: Draft, body: TransferAccepted | TransferReturned) -> Transfer | Rejection:
+    transfer: Transfer | None = draft.get(TRANSFER, body.transfer)
+    if transfer is None or transfer.to != body.receiver or not transfer.open:
+        return Rejection(
+            Code.UNKNOWN_TRANSFER,
+            f"transfer {body.transfer} to {body.receiver} is not open: it was answered, or never "
+            "was",
+        )
+    draft.put(TRANSFER, body.transfer, replace(transfer, open=False))
+    return transfer
+
+
+def settle(draft: Draft, body: TransferAccepted) -> Rejection | None:
+    """The credit has arrived; its money left this customer when it was sent."""
+    found = _known(draft, body)
+    return found if isinstance(found, Rejection) else None
+
+
+def restore(draft: Draft, body: TransferReturned) -> Rejection | None:
+    """The credit comes back to its block; what has expired meanwhile expires."""
+    found = _known(draft, body)
+    if isinstance(found, Rejection):
+        return found
+    terms: Terms = draft.get(TERMS, found.block)
+    gone = terms.expires_at is not None and terms.expires_at <= draft.now
+    place = Place.ISSUED if terms.effective_at > draft.now else Place.AVAILABLE
+    if gone:
+        place = Place.EXPIRED
+    block = draft.edit_block(found.block)
+    block.released -= found.value
+    draft.move(
+        found.block,
+        terms,
+        Place.TRANSFERRED_OUT,
+        place,
+        found.amount,
+        value=found.value or None,
+    )
+    draft.begin_entry()
+    revenue.post_funding(draft, RULE, Account.IN_TRANSIT, found.block, found.value)
+    if gone:
+        revenue.post_expiry(draft, found.block, terms, draft.time)
+    else:
+        revive(draft, found.block, terms)
+    revenue.post_respread(draft, RULE, found.block, terms)
+    return None
