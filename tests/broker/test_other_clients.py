@@ -93,7 +93,7 @@ def written(fact, *, structured=False):
     return USAGE.name, key, value, headers
 
 
-@pytest.mark.parametrize("client", [Kcat, Java])
+@pytest.mark.parametrize("client", [Kcat, pytest.param(Java, marks=pytest.mark.campaign)])
 def test_what_the_client_writes_is_folded_in_both_modes_and_with_every_codec(rig, now, client):
     facts = rig.catalog(now - 90 * SECOND)
     for name in CUSTOMERS:

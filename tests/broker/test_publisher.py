@@ -263,7 +263,10 @@ def test_a_catalog_publisher_refuses_differing_counts_even_after_its_start(topic
     catalog = CatalogPublisher(topics)
     admin = AdminClient({"bootstrap.servers": topics})
     admin.create_partitions([NewPartitions(COMMANDS.name, COUNT + 1)])[COMMANDS.name].result()
-    time.sleep(0.5)
+    deadline = time.monotonic() + 20
+    while len(admin.list_topics(timeout=10).topics[COMMANDS.name].partitions) == COUNT:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     with pytest.raises(WrongTopics, match="the topics differ in their partitions"):
         catalog.publish(prices(BEGIN)[0])
     assert [] == list(KafkaLog(topics, COUNT).read(COMMANDS.name))

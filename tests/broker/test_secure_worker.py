@@ -12,7 +12,7 @@ from worker_rig import CRASHED, PARTITIONS, SECOND, SOURCE, WorkerRig, names, no
 
 from creditfold.contract.envelope import write_structured
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
 SCRAM = {
     "SECURITY_PROTOCOL": "sasl_plaintext",
