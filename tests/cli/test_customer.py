@@ -60,6 +60,17 @@ def test_open_holds_and_what_may_be_spent_are_shown(tmp_path) -> None:
         assert text in result.stdout
 
 
+def test_top_ups_and_what_was_asked_for_are_shown(tmp_path) -> None:
+    top_up = {"threshold": "10", "target": "25", "cooldown": "PT1H"}
+    directory = published(
+        tmp_path / "d",
+        event("t1", "customer.updated", {"top_ups": {"USD": top_up}}, time=NOON),
+    )
+    result = invoke("customer", "show", "ada", "--data-dir", directory, "--at", NOON)
+    for text in ("Top-ups", "at or below", "15 by "):
+        assert text in result.stdout
+
+
 def test_the_past_is_as_it_was_known(directory) -> None:
     assert {"USD": "10"} == show(directory, "--at", START)["usable"]
     assert NOON == show(directory, "--at", NOON)["at"]

@@ -76,6 +76,11 @@ def limited(unit: str, limit: str) -> Given:
     return Given("customer.updated", {"credit_limits": {unit: limit}})
 
 
+def topped_up(unit: str, add: str) -> Given:
+    """Top-ups of a unit."""
+    return Given("customer.updated", {"top_ups": {unit: {"threshold": "0", "add": add}}})
+
+
 def changed(kind: str, block: str, **data: Any) -> Given:
     """A change of a block after its grant."""
     reason = {} if kind == "credit.expiry_changed" else {"reason": "r"}
@@ -223,6 +228,7 @@ SINGLE: dict[Code, Given] = {
     Code.CURRENCY_DIFFERS: granted({"block": "sold", "value": WORTH | {"currency": "EUR"}}),
     Code.SOLD_ABOVE_VALUE: granted({"block": "sold", "value": WORTH | {"amount": "9"}}),
     Code.FUNDING_DISAGREES: granted({"funding": {"invoice": "plain", "line": "9"}}),
+    Code.UNKNOWN_TOP_UP: Given("top_up.declined", {"notice": "none"}),
     Code.BLOCK_EXPIRED: changed(
         "credit.expiry_changed", "ended", expires_at="2026-03-01T00:00:00Z"
     ),
@@ -423,6 +429,10 @@ OTHERS: list[tuple[Code, Given]] = [
     (Code.FUNDING_DISAGREES, granted({"funding": {"invoice": "arrears", "line": "1"}})),
     (Code.FUNDING_DISAGREES, issued({"invoice": "coming"}, {"sells": [{"block": "x"}]})),
     (Code.FUNDING_DISAGREES, issued({"invoice": "coming"}, {"arrears_for": ["none"]})),
+    (Code.UNKNOWN_TOP_UP, granted({"tops_up": "none"})),
+    (Code.UNKNOWN_UNIT, topped_up("none", "5")),
+    (Code.QUANTITY_NOT_EXACT, topped_up("USD", "0.000000000001")),
+    (Code.QUANTITY_OUT_OF_RANGE, topped_up("USD", HUGE)),
     (
         Code.LINE_AMBIGUOUS,
         issued({}, {"sells": [{"block": "x", "amount": "5"}, {"block": "x", "amount": "5"}]}),

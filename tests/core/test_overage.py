@@ -201,3 +201,14 @@ def test_the_unit_that_was_asked_decides_then_the_currency_then_the_default():
 def test_a_unit_of_the_choice_has_to_be_known():
     data = {"overage": {"nothing": "carry"}}
     assert "unknown_unit" == Book().refused("customer.updated", data)
+
+
+def test_two_repayments_at_one_instant_are_two_outcomes():
+    book = Book()
+    choose(book, "carry")
+    book.use("10")
+    ids = []
+    for block in ("b", "c"):
+        book.grant(block, "3")
+        ids += [repaid["outcome"] for repaid in repayments(book)]
+    assert 2 == len(ids) == len(set(ids))

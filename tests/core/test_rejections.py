@@ -124,6 +124,11 @@ PAIRS = [
         C.QUANTITY_OUT_OF_RANGE,
         Given("customer.updated", {"credit_limits": {"USD": HUGE, "none": "1"}}),
     ),
+    (
+        C.FUNDING_DISAGREES,
+        C.UNKNOWN_TOP_UP,
+        granted({"tops_up": "none", "funding": {"invoice": "sale", "line": "1"}}),
+    ),
     (C.QUANTITY_NOT_EXACT, C.UNKNOWN_HOLD, settled(quantity="1.5", hold="none")),
     (C.QUANTITY_NOT_POSITIVE, C.EMPTY_INTERVAL, held(quantity="0", expires_at=NOW)),
     (C.EMPTY_INTERVAL, C.HOLD_EXISTS, held(hold="open", expires_at=NOW)),

@@ -109,6 +109,7 @@ def facts() -> list[Event]:
     _compensated_and_held(book)
     _carried_and_uncovered(book)
     _granted_by_programs(book)
+    _told(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
@@ -121,6 +122,35 @@ def _carried_and_uncovered(book: Book) -> None:
     book.grant("r1", "50", at="2026-03-27T12:00:00Z")
     book.applied("customer.updated", {"overage": {"default": "block"}}, "2026-03-28T00:00:00Z")
     book.use("300")
+
+
+def _told(book: Book) -> None:
+    """A balance that is low, gone and back, a block that will expire, and top-ups."""
+    low = [{"unit": "credits", "amount": "20"}, {"unit": "credits", "percent": "50"}]
+    keys = {"notice.thresholds": low, "notice.expiring_before": "P1D"}
+    morning = "2026-03-29T06:00:00Z"
+    book.published(
+        "policy.published",
+        POLICY | {"version": 5, "effective_from": morning, "keys": keys},
+        morning,
+    )
+    book.grant("n1", "60", unit="credits", expires_at="2026-03-31T12:00:00Z", **FREE)
+    top_up = {"threshold": "50", "add": "10", "max": "20", "cooldown": "PT6H"}
+    book.applied("customer.updated", {"top_ups": {"credits": top_up}})
+    away = {"block": "n1", "reason": "golden"}
+    book.applied("credit.voided", away | {"quantity": "25"})
+    asked = _asked(book)
+    book.grant("n2", "10", unit="credits", tops_up=asked, **FREE)
+    book.applied("credit.voided", away | {"quantity": "30"}, "2026-03-29T09:00:00Z")
+    book.sweep("2026-03-29T13:00:00Z")
+    book.applied("top_up.declined", {"notice": _asked(book), "retry_after": "PT12H"})
+    book.applied("credit.voided", {"block": "n2", "reason": "golden"}, "2026-03-29T14:00:00Z")
+
+
+def _asked(book: Book) -> str:
+    """The last request for a top-up."""
+    wanted = [r for r in book.records if r["type"] == "creditfold.notice.top_up_wanted.v1"]
+    return str(wanted[-1]["data"]["notice"])
 
 
 def _compensated_and_held(book: Book) -> None:

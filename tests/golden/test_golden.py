@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from creditfold.contract.topics import NOTICES, event_type
 from creditfold.core.fold import BEHAVIOUR
 from creditfold.core.rejections import Code
 from creditfold.partition.simulation import Simulation
@@ -77,6 +78,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
     due = {o["cause"]["due"].split()[0] for o in outcomes if "due" in o["cause"]}
     assert {
         "activation",
+        "expiring",
         "expiry",
         "hold_end",
         "invoice_due",
@@ -84,7 +86,10 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         "repayment",
         "rollover",
         "subscription",
+        "top_up",
     } == due
+    told = {r["data"]["what"] for r in map(json.loads, committed("notices"))}
+    assert set(NOTICES.types) == {event_type(f"notice.{what}") for what in told}
     places = {(e["from"], e["to"]) for o in outcomes for e in o.get("entries", ())}
     assert {
         ("origin", "issued"),

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditfold.core import catalog, facts, journal, program_facts, program_state, state, uncovered
+from creditfold.core import (
+    catalog,
+    facts,
+    journal,
+    program_facts,
+    program_state,
+    state,
+    top_up_state,
+    uncovered,
+)
 from creditfold.core.calendar import Every, Until
 from creditfold.core.draft import Move
 from creditfold.core.entries import Place
@@ -58,7 +67,7 @@ IMAGE = journal.Image(state.BLOCK, "b", b"\x00")
 FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, 3, {"é": BIG},
                                                            {"meter:m": 1}, {"USD": 2}, 3,
-                                                           {"USD": 4}, "f", "b", 5)],
+                                                           {"USD": 4}, ("USD",), "f", "b", 5)],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
                                   {"default": facts.OveragePolicy.CARRY}, 1, ("s",), ("p",))],
@@ -78,6 +87,13 @@ FULL = {
     state.SEEN: [state.Seen(b"\x00\xff"), state.Seen(b"", 5, 6, 7)],
     state.HOLD: [state.Hold(5, ()),
                  state.Hold(BIG, (("b", BIG),), "USD", 7, "m", {"s": True})],
+    top_up_state.TOP_UP: [
+        top_up_state.TopUps(None),
+        top_up_state.TopUps(
+            top_up_state.TopUpTerms(BIG, 1, None, 0, BIG, 2), {"n": BIG}, "n", BIG
+        ),
+        top_up_state.TopUps(top_up_state.TopUpTerms(0, None, BIG, 1, 2, 0)),
+    ],
     state.INVOICE: [
         state.Invoice("USD", facts.Recognition.ON_PAYMENT, ()),
         state.Invoice("USD", facts.Recognition.ON_DUE, (

@@ -69,7 +69,7 @@ class Run:
         )
 
     def _named(self, data: Any) -> Any:
-        """`overage of u1` stands for the id that the fold gave to that overage."""
+        """`overage of u1`, `request of u1` stand for the ids that the fold gave to them."""
         if isinstance(data, dict):
             return {key: self._named(value) for key, value in data.items()}
         if isinstance(data, list):
@@ -82,7 +82,15 @@ class Run:
                 if o["cause"].get("id") == usage
                 for over in o.get("overage", [])
             )
+        if isinstance(data, str) and data.startswith("request of "):
+            cause = data.removeprefix("request of ")
+            (id_,) = [o["outcome"] for o in outcomes(self.out) if o["cause"].get("id") == cause]
+            return next(n["notice"] for n in self.wanted() if n["outcome"] == id_)
         return data
+
+    def wanted(self) -> list[Event]:
+        """The top-ups that were asked for."""
+        return [r["data"] for r in self.out if r["type"] == "creditfold.notice.top_up_wanted.v1"]
 
     def by_cause(self) -> dict[str, list[Event]]:
         """Postings by the id of their fact, or by what fell due when."""
@@ -172,6 +180,9 @@ def test_what_the_scenario_says_comes_out(path: Path):
         sent = [r for r in run.out if r["type"].startswith("creditfold.notice.")]
         mine = [r["data"]["what"] for r in sent if r["data"]["outcome"] == outcome["outcome"]]
         assert what == mine, cause
+    if "wanted" in then:
+        asked = [[n["effective_at"], n["quantity"], n["unit"]] for n in run.wanted()]
+        assert then["wanted"] == asked
     _check_journal(then, run)
     for expected in then.get("at", []):
         _check_state(expected, scenario)
@@ -188,6 +199,7 @@ def test_every_scenario_file_says_what_should_come_out():
             "statuses",
             "burned",
             "notices",
+            "wanted",
             "journal",
             "rules",
             "by_block",

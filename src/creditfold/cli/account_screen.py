@@ -89,6 +89,18 @@ def _balances(out: Console, view: dict[str, Any]) -> None:
             for hold in view["holds"]
         ]
         out.print(screen.table(("hold", "has", "on credit limit", "until"), rows))
+    if view["top_ups"]:
+        screen.heading(out, "Top-ups")
+        rows = [
+            (
+                each["unit"],
+                each.get("threshold", "never"),
+                ", ".join(f"{amount} by {notice}" for notice, amount in each["pending"].items()),
+                each.get("next_at", "")[:16].replace("T", " "),
+            )
+            for each in view["top_ups"]
+        ]
+        out.print(screen.table(("unit", "at or below", "asked for", "not before"), rows))
 
 
 def blocks(out: Console, found: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from creditfold.contract.customer_inputs import OverageName
 from creditfold.contract.fields import (
     Amount,
     CustomerId,
@@ -18,7 +19,7 @@ from creditfold.contract.fields import (
     Time,
     invalid,
 )
-from creditfold.contract.inputs import LINES_MAX, OverageName, RecognitionName
+from creditfold.contract.inputs import LINES_MAX, RecognitionName
 from creditfold.contract.predicates import Where
 from creditfold.core import facts
 from creditfold.core.exact import Exact

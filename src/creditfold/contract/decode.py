@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from creditfold.contract import catalog_inputs as catalog
 from creditfold.contract import change_inputs as changes
+from creditfold.contract import customer_inputs as customers
 from creditfold.contract import hold_inputs, inputs, usage_inputs
 from creditfold.contract import program_inputs as programs
 from creditfold.contract import transfer_inputs as transfers
@@ -26,8 +27,8 @@ Input: TypeAlias = (
     | usage_inputs.UsageRetracted
     | inputs.InvoiceIssued
     | inputs.InvoicePaid
-    | inputs.CustomerCreated
-    | inputs.CustomerUpdated
+    | customers.CustomerCreated
+    | customers.CustomerUpdated
     | inputs.CreditGranted
     | changes.CreditVoided
     | changes.CreditAdjusted
@@ -42,6 +43,7 @@ Input: TypeAlias = (
     | transfers.TransferOffered
     | transfers.TransferAccepted
     | transfers.TransferReturned
+    | customers.TopUpDeclined
     | hold_inputs.HoldPlaced
     | hold_inputs.HoldSettled
     | hold_inputs.HoldReleased
@@ -70,8 +72,8 @@ INPUTS: dict[str, type[Input]] = {
     event_type("usage.retracted"): usage_inputs.UsageRetracted,
     event_type("invoice.issued"): inputs.InvoiceIssued,
     event_type("invoice.paid"): inputs.InvoicePaid,
-    event_type("customer.created"): inputs.CustomerCreated,
-    event_type("customer.updated"): inputs.CustomerUpdated,
+    event_type("customer.created"): customers.CustomerCreated,
+    event_type("customer.updated"): customers.CustomerUpdated,
     event_type("credit.granted"): inputs.CreditGranted,
     event_type("credit.voided"): changes.CreditVoided,
     event_type("credit.adjusted"): changes.CreditAdjusted,
@@ -86,6 +88,7 @@ INPUTS: dict[str, type[Input]] = {
     event_type("transfer.offered"): transfers.TransferOffered,
     event_type("transfer.accepted"): transfers.TransferAccepted,
     event_type("transfer.returned"): transfers.TransferReturned,
+    event_type("top_up.declined"): customers.TopUpDeclined,
     event_type("hold.placed"): hold_inputs.HoldPlaced,
     event_type("hold.settled"): hold_inputs.HoldSettled,
     event_type("hold.released"): hold_inputs.HoldReleased,

@@ -81,6 +81,16 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "attributes": {"segment": "enterprise", "seats": 250, "discount": 0.1, "beta": True},
             "credit_limits": {"USD": "100"},
             "overage": {"credits": "carry", "default": "bill"},
+            "top_ups": {
+                "credits": {
+                    "threshold": "50",
+                    "add": "10",
+                    "min": "20",
+                    "max": "1000",
+                    "cooldown": "P1D",
+                },
+                "USD": {"threshold": "5", "target": "25"},
+            },
         },
         {"currency": "USD"},
     ),
@@ -90,6 +100,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "attributes": {"seats": 300, "beta": None},
             "credit_limits": {"USD": None, "credits": 50},
             "overage": {"credits": None, "default": "block"},
+            "top_ups": {"USD": None, "credits": {"threshold": "5", "target": 50}},
         },
         {"attributes": {"seats": 300}},
     ),
@@ -116,9 +127,14 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "expires": "P1M",
                 "priority": 5,
             },
+            "tops_up": "5f70bf18a086007016e948b04aed3b82.n1",
             "reason": "order 4711",
         },
         {"block": "B2", "kind": "promotional", "unit": "USD", "quantity": 5},
+    ),
+    "top_up.declined": (
+        {"notice": "5f70bf18a086007016e948b04aed3b82.n1", "retry_after": "PT1H"},
+        {"notice": "5f70bf18a086007016e948b04aed3b82.n1"},
     ),
     "hold.placed": (
         {

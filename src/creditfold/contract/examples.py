@@ -275,6 +275,14 @@ _SNAPSHOT = outputs.Snapshot(
             on_credit="0.5",
         ),
     ),
+    top_ups=(
+        outputs.OpenTopUps(
+            unit="credits",
+            threshold="50",
+            pending={f"{_ID}.n1": "60"},
+            next_at="2026-11-23T12:00:00Z",
+        ),
+    ),
     credit_limits={"USD": "100"},
     spendable={"USD": "99.498", "credits": "975"},
     programs=(

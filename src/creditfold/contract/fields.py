@@ -36,7 +36,7 @@ from creditfold.core.exact import INT64_MAX, Exact, parse_decimal
 from creditfold.core.policy import LATE_WINDOW_MAX
 from creditfold.core.predicate import Value
 from creditfold.core.program_facts import AnchoredAt, LocalTime
-from creditfold.core.times import HOUR, SECOND
+from creditfold.core.times import DAY, HOUR, SECOND
 
 _T = TypeVar("_T")
 
@@ -47,6 +47,7 @@ DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$"
 UNSIGNED_PATTERN = r"^(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$"
 NAME_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 VALUE_CHARS_MAX = 1024
+WAIT_MAX = 366 * DAY
 
 _decimal_schema = {
     "anyOf": [{"type": "string", "pattern": DECIMAL_PATTERN}, {"type": "integer"}],
@@ -166,6 +167,13 @@ def _late_window(value: object) -> int:
     if window > LATE_WINDOW_MAX:
         raise invalid("write at most P45D")
     return window
+
+
+def _wait(value: object) -> int:
+    wait = _duration(value)
+    if not 0 < wait <= WAIT_MAX:
+        raise invalid("write a duration above zero, of at most P366D")
+    return wait
 
 
 @cache
@@ -307,3 +315,10 @@ Duration: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 """ISO 8601 in days, hours, minutes and seconds, held as microseconds."""
+
+Wait: TypeAlias = Annotated[
+    int,
+    PlainValidator(_wait),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+]
+"""A duration above zero, of at most 366 days."""

@@ -1,4 +1,4 @@
-"""What happened to a customer, on the wire: credit, invoices and the account itself."""
+"""What happened to a customer, on the wire: credit and invoices."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from creditfold.contract.fields import (
     Amount,
     Data,
     Name,
-    PropertyValue,
     Quantity,
     Text,
     Time,
-    TimeZone,
     invalid,
 )
 from creditfold.contract.terms import (
@@ -30,68 +28,8 @@ from creditfold.core.calendar import Until
 PROPERTIES_MAX = 100
 LINES_MAX = 1000
 
-OverageName = Literal["bill", "carry", "buffer", "block"]
 KindName = Literal["promotional", "goodwill", "sla", "included", "paid", "buffer"]
 RecognitionName = Literal["on_issue", "on_due", "on_payment"]
-
-
-class CustomerCreated(Data):
-    """A billing account begins."""
-
-    currency: Name = Field(description="ISO 4217 code in which the customer is billed.")
-    time_zone: TimeZone = Field("UTC", description="IANA zone of the customer's calendar.")
-    attributes: dict[Name, PropertyValue] | None = Field(
-        None, max_length=PROPERTIES_MAX, description="What is known about the customer."
-    )
-    credit_limits: dict[Name, Amount] | None = Field(
-        None, max_length=PROPERTIES_MAX, description="How much may be held beyond credit, by unit."
-    )
-    overage: dict[Name, OverageName] | None = Field(
-        None,
-        max_length=PROPERTIES_MAX,
-        description="What becomes of usage beyond credit, by unit or `default`: bill it, carry it "
-        "until credit repays it, or (buffer, block) leave it uncovered; else policy "
-        "overage.default.",
-    )
-
-    def body(self) -> facts.CustomerCreated:
-        """As the fold reads it."""
-        return facts.CustomerCreated(
-            self.currency,
-            self.time_zone,
-            self.attributes or {},
-            self.credit_limits or {},
-            {unit: facts.OveragePolicy(name) for unit, name in (self.overage or {}).items()},
-        )
-
-
-class CustomerUpdated(Data):
-    """What changes of a customer; what is absent stays."""
-
-    time_zone: TimeZone | None = Field(None, description="The new IANA zone.")
-    attributes: dict[Name, PropertyValue | None] | None = Field(
-        None, max_length=PROPERTIES_MAX, description="New values by name; null removes one."
-    )
-    credit_limits: dict[Name, Amount | None] | None = Field(
-        None, max_length=PROPERTIES_MAX, description="New limits by unit; null removes one."
-    )
-    overage: dict[Name, OverageName | None] | None = Field(
-        None,
-        max_length=PROPERTIES_MAX,
-        description="New choices by unit or `default`, for usage from now on; null removes one.",
-    )
-
-    def body(self) -> facts.CustomerUpdated:
-        """As the fold reads it."""
-        return facts.CustomerUpdated(
-            self.time_zone,
-            self.attributes or {},
-            self.credit_limits or {},
-            {
-                unit: None if name is None else facts.OveragePolicy(name)
-                for unit, name in (self.overage or {}).items()
-            },
-        )
 
 
 class MoneyData(Data):
@@ -186,6 +124,9 @@ class CreditGranted(GrantData):
     failed_period: PeriodData | None = Field(
         None, description="The service period that goodwill or sla credit makes up for."
     )
+    tops_up: Name | None = Field(
+        None, description="The notice that asked for it: each is answered once."
+    )
 
     @model_validator(mode="after")
     def _failure(self) -> CreditGranted:
@@ -206,6 +147,7 @@ class CreditGranted(GrantData):
             funding=None if funding is None else facts.FundingLine(funding.invoice, funding.line),
             rollover=None if self.rollover is None else self.rollover.core(),
             failed_period=None if self.failed_period is None else self.failed_period.core(),
+            tops_up=self.tops_up,
         )
 
 

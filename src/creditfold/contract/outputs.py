@@ -186,14 +186,15 @@ class Notice(Output):
     meter: str | None = Field(None, description="The meter of the usage.")
     product: str | None = Field(None, description="The product of that meter.")
     quantity: Decimal | None = Field(
-        None, description="How much: of the meter, granted of the block, or usable of the unit."
+        None,
+        description="How much: of the meter, granted of the block, usable or wanted of the unit.",
     )
     unit: str | None = Field(None, description="The unit that the quantity counts, if no meter.")
     block: str | None = Field(None, description="The block that it is about.")
     program: str | None = Field(None, description="The program that it is about.")
     code: str | None = Field(None, description="Why something was refused: a stable code.")
     detail: str | None = Field(None, description="The same for people.")
-    threshold: Decimal | None = Field(None, description="The balance that was crossed.")
+    threshold: Decimal | None = Field(None, description="The balance at or below which it is low.")
     expires_at: Instant | None = Field(None, description="When the block expires.")
 
 
@@ -309,6 +310,17 @@ class OpenHold(Output):
     on_credit: Decimal | None = Field(None, description="How much of that is on the credit limit.")
 
 
+class OpenTopUps(Output):
+    """What was asked for of a unit, and when more may be."""
+
+    unit: str = Field(description="The unit.")
+    threshold: Decimal | None = Field(
+        None, description="At or below this it is asked for; absent: never."
+    )
+    pending: dict[str, Decimal] = Field(description="How much each unanswered notice asked for.")
+    next_at: Instant | None = Field(None, description="Before this nothing is asked for.")
+
+
 class Enrolment(Output):
     """What a program has granted so far, and what it grants next by all that is known."""
 
@@ -345,6 +357,7 @@ class Snapshot(Output):
     )
     held: dict[str, Decimal] = Field({}, description="What holds have of the blocks, by unit.")
     holds: tuple[OpenHold, ...] = Field((), description="All open holds.")
+    top_ups: tuple[OpenTopUps, ...] = Field((), description="Top-ups, by unit.")
     credit_limits: dict[str, Decimal] = Field(
         {}, description="How much may be held beyond credit, by unit."
     )
@@ -369,6 +382,7 @@ OUTPUTS: dict[str, type[Output]] = {
     event_type("notice.balance_low"): Notice,
     event_type("notice.balance_recovered"): Notice,
     event_type("notice.depleted"): Notice,
+    event_type("notice.top_up_wanted"): Notice,
     event_type("dead_letter.recorded"): DeadLetter,
     event_type("balance.snapshot"): Snapshot,
 }

@@ -66,7 +66,7 @@ COMMANDS = Topic(
     (
         *_types("credit.voided", "credit.adjusted", "credit.refunded", "credit.expiry_changed"),
         *_types("credit.transferred"),
-        *_types("hold.placed", "hold.settled", "hold.released"),
+        *_types("hold.placed", "hold.settled", "hold.released", "top_up.declined"),
         *_types(
             "customer.created",
             "customer.updated",
@@ -125,6 +125,7 @@ NOTICES = Topic(
         "notice.balance_low",
         "notice.balance_recovered",
         "notice.depleted",
+        "notice.top_up_wanted",
     ),
 )
 DEAD_LETTERS = Topic(_name("dead-letters"), Direction.OUTPUT, _types("dead_letter.recorded"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from typing import NamedTuple
 
-from creditfold.core import revenue
+from creditfold.core import revenue, top_ups
 from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
@@ -126,7 +126,7 @@ def grant(
         rollover=body.rollover,
     )
     draft.edit_block(body.block).value = terms.price
-    refusal = _funding_fits(draft, body, terms)
+    refusal = _funding_fits(draft, body, terms) or top_ups.receive(draft, body)
     if refusal is not None:
         return refusal
     issue(draft, body.block, terms)

@@ -50,6 +50,7 @@ from creditfold.core.program_facts import (
     SubscriptionResumed,
     SubscriptionStarted,
 )
+from creditfold.core.top_up_facts import TopUpDeclined
 from creditfold.core.transfer_facts import (
     CreditTransferred,
     TransferAccepted,
@@ -73,6 +74,7 @@ CustomerBody: TypeAlias = (
     | CreditAdjusted
     | CreditRefunded
     | ExpiryChanged
+    | TopUpDeclined
     | UsageRecorded
     | HoldPlaced
     | HoldSettled

@@ -38,3 +38,5 @@ def fall_due(draft: Draft, phase: Phase, subject: str) -> None:
             notices.expiring(draft, subject)
         case Phase.INVOICE_DUE:
             invoices.fall_due(draft, subject)
+        case Phase.TOP_UP:
+            pass  # a cooldown is over: what is asked after every item is all that it does

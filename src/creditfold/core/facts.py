@@ -11,6 +11,7 @@ from creditfold.core.exact import Exact
 from creditfold.core.predicate import Predicate, Value
 from creditfold.core.rejections import Code
 from creditfold.core.scope import Scope
+from creditfold.core.top_up_facts import TopUp
 
 
 class Kind(StrEnum):
@@ -133,6 +134,7 @@ class CustomerCreated(Struct, frozen=True):
     attributes: dict[str, Value]
     credit_limits: dict[str, Exact] = {}
     overage: dict[str, OveragePolicy] = {}
+    top_ups: dict[str, TopUp] = {}
 
 
 class CustomerUpdated(Struct, frozen=True):
@@ -142,6 +144,7 @@ class CustomerUpdated(Struct, frozen=True):
     attributes: dict[str, Value | None]
     credit_limits: dict[str, Exact | None] = {}
     overage: dict[str, OveragePolicy | None] = {}
+    top_ups: dict[str, TopUp | None] = {}
 
 
 class Money(Struct, frozen=True):
@@ -196,6 +199,7 @@ class CreditGranted(Struct, frozen=True):
     failed_period: Period | None = None
     reason: str | None = None
     rollover: Rollover | None = None
+    tops_up: str | None = None
 
 
 class RatedAmount(Struct, frozen=True):

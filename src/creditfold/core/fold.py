@@ -21,6 +21,7 @@ from creditfold.core import (
     programs,
     refunds,
     subscriptions,
+    top_ups,
     transfers,
     usage,
 )
@@ -92,6 +93,7 @@ from creditfold.core.state import (
     seen_key,
 )
 from creditfold.core.times import MINUTE, rfc3339
+from creditfold.core.top_up_facts import TopUpDeclined
 from creditfold.core.transfer_facts import (
     CreditTransferred,
     TransferAccepted,
@@ -208,6 +210,8 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     late.command(draft, body)
     overage.schedule_repayment(draft)
     notices.watch(draft, account)
+    if not isinstance(body, CustomerCreated | TopUpDeclined):
+        top_ups.ask(draft)
     draft.put(SEEN, seen_key(fact.source, fact.id), seen)
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
 
@@ -243,6 +247,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     CreditRefunded: refunds.refund_credit,
     HoldPlaced: holds.place,
     HoldReleased: holds.release,
+    TopUpDeclined: top_ups.decline,
     InvoiceIssued: invoices.issue,
     InvoicePaid: invoices.pay,
     InvoiceVoided: credit_notes.void,
@@ -296,6 +301,7 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     late.due(draft, Phase(phase), subject)
     overage.schedule_repayment(draft)
     notices.watch(draft, account)
+    top_ups.ask(draft)
     answer = Outcome(
         outcome=outcome,
         status=Status.APPLIED,

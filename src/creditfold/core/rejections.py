@@ -51,6 +51,7 @@ class Code(StrEnum):
     CURRENCY_DIFFERS = "currency_differs"
     SOLD_ABOVE_VALUE = "sold_above_value"
     FUNDING_DISAGREES = "funding_disagrees"
+    UNKNOWN_TOP_UP = "unknown_top_up"
     BLOCK_EXPIRED = "block_expired"
     EXPIRY_IN_PAST = "expiry_in_past"
     ABOVE_UNUSED = "above_unused"

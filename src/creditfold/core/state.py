@@ -24,6 +24,7 @@ class Account(Struct):
     steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
     holds have set aside on the credit limit. `carried` counts the overage that credit may repay.
     `full` is what was usable when credit last became available from a grant.
+    `tops_up` are the units that are topped up when they are low.
     `next_due` is the earliest instant in the agenda. `looked` is how many publications of programs
     the agenda has taken in.
     `front` and `boundary` are the last places in the journal, of anything and of what changed who
@@ -41,6 +42,7 @@ class Account(Struct):
     on_credit: dict[str, int] = {}
     carried: int = 0
     full: dict[str, int] = {}
+    tops_up: tuple[str, ...] = ()
     front: str = ""
     boundary: str = ""
     pruned_to: int = -(2**62)
@@ -190,6 +192,7 @@ class Phase(IntEnum):
     REPAYMENT = 55
     INVOICE_DUE = 60
     EXPIRING = 70
+    TOP_UP = 80
 
 
 Item: TypeAlias = tuple[int, Phase, str]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from creditfold.core import catalog, facts, journal, program_state, state
+from creditfold.core import catalog, facts, journal, program_state, state, top_up_state
 from creditfold.core.state import Key
 from creditfold.partition.rounds import ROUND, Round
 
@@ -22,6 +22,7 @@ _TYPES: Final[dict[str, Any]] = {
     state.AGENDA: state.Agenda,
     state.SEEN: state.Seen,
     state.HOLD: state.Hold,
+    top_up_state.TOP_UP: top_up_state.TopUps,
     state.INVOICE: state.Invoice,
     state.FUNDING: state.Funding,
     state.BALANCE: state.Balance,

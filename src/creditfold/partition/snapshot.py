@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from creditfold.contract.outputs import BlockBalance, OpenHold, Snapshot
+from creditfold.contract.outputs import BlockBalance, OpenHold, OpenTopUps, Snapshot
 from creditfold.core import revenue
 from creditfold.core.catalog import Catalog
 from creditfold.core.currencies import MINOR_EXPONENT
@@ -28,6 +28,7 @@ from creditfold.core.state import (
     Terms,
 )
 from creditfold.core.times import rfc3339
+from creditfold.core.top_up_state import TOP_UP, TopUps
 from creditfold.partition import standing
 
 
@@ -65,6 +66,9 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         overage=texts(account.overage),
         held=texts(held),
         holds=tuple(_hold(id_, hold, units, text) for id_, hold in holds),
+        top_ups=tuple(
+            _top_ups(unit, known, text, at) for unit, known in state.scan(customer, TOP_UP)
+        ),
         credit_limits=texts(profile.credit_limits),
         spendable=texts(spendable(account, profile, catalog.policy(at)[0])),
         programs=tuple(standing.programs(state, customer)),
@@ -81,6 +85,16 @@ def _hold(
         blocks={block_id: text(units[block_id], amount) for block_id, amount in hold.parts},
         unit=hold.unit if hold.credit else None,
         on_credit=text(hold.unit, hold.credit) if hold.credit else None,
+    )
+
+
+def _top_ups(unit: str, known: TopUps, text: Callable[[str, int], str], at: int) -> OpenTopUps:
+    terms = known.terms
+    return OpenTopUps(
+        unit=unit,
+        threshold=None if terms is None else text(unit, terms.threshold),
+        pending={notice: text(unit, amount) for notice, amount in sorted(known.pending.items())},
+        next_at=rfc3339(known.next_at) if known.next_at > at else None,
     )
 
 
