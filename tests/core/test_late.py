@@ -219,3 +219,19 @@ def test_what_the_window_has_passed_is_forgotten():
         use(book, f"u{day}", "1", f"2026-01-0{day}T00:00:00Z")
     kept = book.simulation._store.scan("c", "journal")
     assert ["u5", "u6", "u7", "u8"] == [item.id for _, item in kept if isinstance(item, Use)]
+
+
+def test_what_rolled_over_stays_kept_from_usage_however_often_more_comes_late():
+    book = Book()
+    terms = {
+        "grant": {"kind": "promotional", "unit": "USD", "quantity": "3", "expires": "period_end"},
+        "every": "P1D",
+        "reset": {"overage": "keep"},
+        "rollover": {"percent": "50", "times": 2, "expires": "period_end"},
+    }
+    book.applied("program.attached", {"program": "p", "definition": terms}, AGO)
+    book.sweep("2026-01-03T18:00:00Z")
+    late = use(book, "u1", "8", NOON, recorded="2026-01-03T18:00:00Z")
+    assert [("own", "6.5")] == uncovered(late)
+    again = use(book, "u2", "1", NOW, recorded="2026-01-05T00:00:00Z")
+    assert ([], [("own", "1")]) == (moved(again), uncovered(again))
