@@ -121,6 +121,10 @@ class Partition:
         folder, mailbox = self.holdings.folder, self.holdings.mailbox
         now, size, taken = self._position.now, 0, 0
         deadline = time.perf_counter() + self._limits.fold_seconds
+
+        def spent() -> bool:
+            return time.perf_counter() > deadline
+
         for record in waiting:
             now = log_time(now, record.timestamp, ceiling)
             try:
@@ -132,7 +136,7 @@ class Partition:
             taken += 1
             if size >= self._limits.batch_bytes:
                 break
-            if not taken % _LOOK_EVERY and time.perf_counter() > deadline:
+            if not taken % _LOOK_EVERY and spent():
                 break
         ranges = advance(mailbox.lanes, waiting[:taken])
         seen = self._seen()
@@ -144,7 +148,7 @@ class Partition:
             caught_up=seen is not None,
         )
         try:
-            return header, folder.seal(header)
+            return header, folder.seal(header, spent)
         except Exception as error:
             raise Halted(f"end of batch {header.batch}, {ranges}: {error!r}") from error
 
