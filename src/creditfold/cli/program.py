@@ -57,7 +57,7 @@ def preview(
     """Tell which blocks a program would make, or would have made, for whom and when.
 
     The log is folded again in memory as if the program had been published just before its
-    effective_from; nothing is written. Exit code 1: the program, or a line of the facts, would be refused.
+    effective_from; nothing is written. Exit code 1: the program or a line would be refused.
     """
     from creditfold.cli.opening import Run  # noqa: PLC0415  # start-up
     from creditfold.cli.times import instant  # noqa: PLC0415  # start-up
