@@ -119,7 +119,7 @@ class Preview:
         if self._untried and now >= self._date:
             self._publish(max(self.now, self._date))
         batch = self._fold([record], now)
-        changed = batch.outcomes[-1].customer is None
+        changed = any(each.customer is None for each in batch.outcomes)
         if self.refusal is not None and changed:
             self._publish(now)
 
