@@ -64,7 +64,7 @@ def run_engine(options: dict) -> None:
             self._outputs.append(Output(options["ledger"], key, value))
             return len(value)
 
-        def seal(self, header: object) -> Result:
+        def seal(self, header: object, spent: object) -> Result:  # noqa: ARG002  # the seam's signature
             line = f"{header.batch} {header.now} {header.ranges}".encode()
             outputs = [Output(options["ledger"], b"", line), *self._outputs]
             changes = {key: b"%d" % self._balances[key] for key in self._touched}

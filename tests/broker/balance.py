@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -73,7 +73,7 @@ class BalanceFolder:
         self._due.append(DueChange(instant, key, add=False))
         self._put(key, rang=instant)
 
-    def seal(self, header: Header) -> Result:
+    def seal(self, header: Header, spent: Callable[[], bool]) -> Result:
         for timer in sorted(t for t in self._timers if t[0] <= header.now):
             self._ring(timer)
         first = Output(self._ledger, b"header", msgspec.json.encode({"header": header}))

@@ -212,6 +212,21 @@ def test_billed_overage_that_a_correction_takes_back_is_open_below_zero():
     assert {"1100": 600, "4010": -600} == book.accounts
 
 
+def test_what_was_billed_and_taken_back_can_be_settled_alone_or_against_as_much():
+    book = Book()
+    first = use(book, "u1", "4", AGO)["overage"][0]["id"]
+    book.invoice({"amount": "4", "arrears_for": [first]}, at=NOON)
+    correct(book, "u1", "1")
+    assert {"1100": 400, "1150": -300, "4010": -100} == book.accounts
+    more = use(book, "u2", "3", NOW)["overage"][0]["id"]
+    assert {} == book.snapshot()["overage"]
+    book.invoice({"amount": "0", "arrears_for": [first]}, invoice="j")
+    assert {"USD": "3"} == book.snapshot()["overage"]
+    book.invoice({"amount": "3", "arrears_for": [more]}, invoice="k")
+    assert {} == book.snapshot()["overage"]
+    assert {"1100": 700, "4010": -700} == book.accounts
+
+
 def test_what_the_window_has_passed_is_forgotten():
     book = Book()
     book.grant("b", "1000")
@@ -219,3 +234,19 @@ def test_what_the_window_has_passed_is_forgotten():
         use(book, f"u{day}", "1", f"2026-01-0{day}T00:00:00Z")
     kept = book.simulation._store.scan("c", "journal")
     assert ["u5", "u6", "u7", "u8"] == [item.id for _, item in kept if isinstance(item, Use)]
+
+
+def test_what_rolled_over_stays_kept_from_usage_however_often_more_comes_late():
+    book = Book()
+    terms = {
+        "grant": {"kind": "promotional", "unit": "USD", "quantity": "3", "expires": "period_end"},
+        "every": "P1D",
+        "reset": {"overage": "keep"},
+        "rollover": {"percent": "50", "times": 2, "expires": "period_end"},
+    }
+    book.applied("program.attached", {"program": "p", "definition": terms}, AGO)
+    book.sweep("2026-01-03T18:00:00Z")
+    late = use(book, "u1", "8", NOON, recorded="2026-01-03T18:00:00Z")
+    assert [("own", "6.5")] == uncovered(late)
+    again = use(book, "u2", "1", NOW, recorded="2026-01-05T00:00:00Z")
+    assert ([], [("own", "1")]) == (moved(again), uncovered(again))

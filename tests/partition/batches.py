@@ -40,15 +40,22 @@ def fresh() -> Partition:
     return Partition(MemoryStore(), ONLY, Position())
 
 
-def fold_in(records: Sequence[tuple[Record, int]], cuts: Iterable[int], until: int) -> list[Batch]:
-    """The batches that end before these places, and a last one that the clock moves to `until`."""
+def fold_in(
+    records: Sequence[tuple[Record, int]],
+    cuts: Iterable[int],
+    until: int,
+    due_max: int = NO_LIMIT,
+) -> list[Batch]:
+    """The batches that end before these places, and last ones that the clock moves to `until`."""
     partition = fresh()
     batches = []
     edges = sorted({min(cut, len(records)) for cut in cuts} | {0, len(records)})
     for begin, end in itertools.pairwise(edges):
         piece = records[begin:end]
-        batches.append(partition.fold(piece, piece[-1][1], caught_up=False, due_max=NO_LIMIT))
-    batches.append(partition.fold([], until, caught_up=True, due_max=NO_LIMIT))
+        batches.append(partition.fold(piece, piece[-1][1], caught_up=False, due_max=due_max))
+    batches.append(partition.fold([], until, caught_up=True, due_max=due_max))
+    while partition.due(until):
+        batches.append(partition.fold([], until, caught_up=True, due_max=due_max))
     return batches
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from creditfold.contract.encode import digest
 from local.desk import catalog, history, strange, to_inputs
-from partition.batches import events_of, fold_in, log_of, numbered, told
+from partition.batches import events_of, fold_in, fresh, log_of, numbered, told
 from properties.events import DAY, HOUR, START, Event, fact, instant, text
 
 UNTIL = START + 60 * DAY
@@ -109,6 +111,19 @@ def lives(draw: st.DrawFn) -> list[Event]:
 def test_any_cut_gives_the_same_as_none(events, cuts):
     records = log_of(events)
     assert told(fold_in(records, (), UNTIL)) == told(fold_in(records, cuts, UNTIL))
+
+
+@given(lives(), st.lists(st.integers(0, 32), max_size=12), st.integers(1, 5))
+def test_a_sweep_that_is_cut_short_gives_the_same_and_its_headers_tell_where(events, cuts, due_max):
+    records = log_of(events)
+    batches = fold_in(records, cuts, UNTIL, due_max)
+    assert told(fold_in(records, (), UNTIL)) == told(batches)
+    replica, rest = fresh(), iter(records)
+    for batch in batches:
+        header = events_of(batch.outputs[:1])[0]["data"]
+        taken = list(itertools.islice(rest, sum(count for *_, count in header["in"])))
+        again = replica.refold(taken, instant(header["now"]), header["due"])
+        assert batch.outputs == again.outputs
 
 
 @pytest.mark.parametrize("step", [1, 2, 5, 1_000])

@@ -100,6 +100,11 @@ def arrears_below(lines: list[Event], proof: Event) -> None:
     assert max(0, int(proof["accrued"]) - int(proof["billed"])) == _total(lines), lines
 
 
+def arrears_taken_back(lines: list[Event], proof: Event) -> None:
+    """What corrections took back beyond what was open comes out of 1150 again."""
+    assert max(0, -int(proof["accrued"])) == _total(lines), lines
+
+
 def respread(lines: list[Event], proof: Event) -> None:
     """After a change of value or units, usage revenue is brought to HE(V*u/Q) of now."""
     after = _revenue(proof, "u") if Fraction(proof["Q"]) else 0
@@ -161,6 +166,7 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "min(accrued,billed)": arrears,
     "max(0,billed-accrued)": arrears_above,
     "max(0,accrued-billed)": arrears_below,
+    "max(0,-accrued)": arrears_taken_back,
 }
 
 

@@ -175,6 +175,10 @@ def test_what_the_scenario_says_comes_out(path: Path):
         (outcome,) = [o for o in told if o["cause"]["id"] == cause]
         drawn = [e for e in outcome.get("entries", []) if e["to"] == "drawn"]
         assert burned == [[e["block"], e["quantity"]] for e in drawn], cause
+    for cause, returned in then.get("returned", {}).items():
+        (outcome,) = [o for o in told if o["cause"]["id"] == cause]
+        back = [e for e in outcome.get("entries", []) if e["from"] == "drawn"]
+        assert returned == [[e["block"], e["quantity"]] for e in back], cause
     for cause, what in then.get("notices", {}).items():
         (outcome,) = [o for o in told if o["cause"]["id"] == cause]
         sent = [r for r in run.out if r["type"].startswith("creditfold.notice.")]
@@ -198,6 +202,7 @@ def test_every_scenario_file_says_what_should_come_out():
         assert set(scenario["then"]) <= {
             "statuses",
             "burned",
+            "returned",
             "notices",
             "wanted",
             "journal",

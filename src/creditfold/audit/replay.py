@@ -68,6 +68,7 @@ class Header(Struct, frozen=True, rename={"in_": "in"}):
 
 
 _headers = msgspec.json.Decoder(Header)
+_HEADER = event_type("ledger.batch").encode()
 
 
 class Difference(Struct, frozen=True):
@@ -108,6 +109,22 @@ class BrokenLogError(Exception):
 def verify(log: Log) -> Report:
     """Replay the partition from its beginning. It agrees where `differences` is 0."""
     return _Replay(log).run()
+
+
+def recorded(log: Log) -> Iterator[tuple[Record, int]]:
+    """The inputs that were folded, in that order, each with the log's time at it."""
+    inputs = {topic.name: log.read(topic.name) for topic in INPUTS}
+    now = 0
+    for header in log.read(LEDGER.name):
+        if dict(header.headers).get("ce_type") != _HEADER:
+            continue
+        data = _read_header(header)
+        queues = {
+            topic: list(itertools.islice(inputs[topic], count)) for topic, *_, count in data.in_
+        }
+        end = parse_instant(data.now)
+        yield from ordered(queues, RANK, now, end)
+        now = end
 
 
 class _Replay:
@@ -199,7 +216,7 @@ class _Replay:
 
 
 def _read_header(record: Record) -> Header:
-    if dict(record.headers).get("ce_type") != event_type("ledger.batch").encode():
+    if dict(record.headers).get("ce_type") != _HEADER:
         raise BrokenLogError(
             Difference(record.topic, record.offset, "a batch header should stand here")
         )

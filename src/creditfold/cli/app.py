@@ -14,6 +14,7 @@ import creditfold.cli.customer as customer
 import creditfold.cli.demo as demo
 import creditfold.cli.doctor as doctor
 import creditfold.cli.letters as letters
+import creditfold.cli.program as program
 import creditfold.cli.publish as publish
 import creditfold.cli.replay as replay
 import creditfold.cli.schemas as schemas
@@ -97,6 +98,7 @@ app.command("publish", epilog=publish.EXAMPLES)(publish.publish)
 app.add_typer(customer.app, name="customer")
 app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
 app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+app.add_typer(program.app, name="program")
 app.command("replay", epilog=replay.EXAMPLES)(replay.replay)
 app.command("schemas", epilog=schemas.EXAMPLES)(schemas.schemas)
 app.command("up", epilog=up.EXAMPLES)(up.up)

@@ -69,7 +69,7 @@ def _settle(
                 draft, overage.meter, overage.unit, overage.amount, exponent
             )
         accrued[overage.product] = accrued.get(overage.product, 0) + posted
-        open_[overage.unit] -= overage.amount
+        open_[overage.unit] = open_.get(overage.unit, 0) - overage.amount
         draft.put(OVERAGE, id_, None)
         if draft.get(CARRIED, id_) is not None:
             draft.put(CARRIED, id_, None)
@@ -79,16 +79,23 @@ def _settle(
     rest = line.amount
     for product, posted in sorted(accrued.items()):
         operands: dict[str, str | int] = {"accrued": posted, "billed": rest}
-        billed = min(rest, posted)
+        # Corrections may have taken back more than is open since the last bill.
+        billed = max(0, min(rest, posted))
         rest -= billed
-        for debit, part, formula in (
-            (Account.RECEIVABLE, billed, "min(accrued,billed)"),
-            (Account.OVERAGE, posted - billed, "max(0,accrued-billed)"),
+        for debit, credit, part, formula in (
+            (Account.RECEIVABLE, Account.UNBILLED, billed, "min(accrued,billed)"),
+            (
+                Account.OVERAGE,
+                Account.UNBILLED,
+                max(0, posted - billed),
+                "max(0,accrued-billed)",
+            ),
+            (Account.UNBILLED, Account.OVERAGE, max(0, -posted), "max(0,-accrued)"),
         ):
             draft.post(
                 BILL_ARREARS,
                 debit,
-                Account.UNBILLED,
+                credit,
                 part,
                 body.currency,
                 {"f": formula, **operands},

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -93,7 +94,11 @@ def first_from(shown: int, every: Every, since: int, zone: Zone) -> tuple[int, i
     return n, found
 
 
+@lru_cache(maxsize=1_024)
 def period(shown: int, every: Every, instant: int, zone: Zone) -> tuple[int, int]:
-    """The interval [begin, end) of the grid that the instant lies in."""
+    """The interval [begin, end) of the grid that the instant lies in.
+
+    Remembered, since those who have the same dates ask for the same one at the same instant.
+    """
     n, end = first_from(shown, every, instant + 1, zone)
     return after(shown, every, n - 1, zone), end

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from creditfold.core.calendar import Zone
+from creditfold.core.calendar import END, Zone
 from creditfold.core.currencies import CURRENCY_EXPONENT
 from creditfold.core.facts import (
     MeterDeclared,
@@ -88,6 +89,15 @@ class ProgramVersion(Struct, frozen=True):
         return self.terms is not None and self.terms.by_subscription(self.who)
 
 
+class Span(Struct, frozen=True):
+    """What a program says in [begin, end): nothing, or whom it grants what (None: everybody)."""
+
+    begin: int
+    end: int
+    terms: Program | None
+    who: Predicate | None
+
+
 class ProgramVersions(Struct, frozen=True):
     """All versions of one program, oldest first."""
 
@@ -143,6 +153,7 @@ class Catalog:
             for version in versions
         }
         self.rounds = [rounds[number] for number in sorted(rounds)]
+        self._spans: dict[tuple[str, int], tuple[Span, ...]] = {}
         self._unit_of_meter: dict[str, list[UnitDeclared]] = {}
         for unit in self.units.values():
             if unit.meter is not None:
@@ -170,6 +181,20 @@ class Catalog:
             versions = tuple(v for v in versions if v.recorded_at < known_before)
         version = in_force(versions, time)
         return (version.policy, version.hash) if version else (self.initial, self._initial_hash)
+
+    def spans(self, program: str, looked: int) -> tuple[Span, ...]:
+        """What the program says over time to who has learned of so many publications."""
+        found = self._spans.get((program, looked))
+        if found is None:
+            found = self._spans[program, looked] = self._made(program, looked)
+        return found
+
+    def _made(self, program: str, looked: int) -> tuple[Span, ...]:
+        published = self.programs.get(program, ())
+        versions = tuple(version for version in published if version.round <= looked)
+        dates = {version.effective_from for version in versions}
+        dates |= {version.effective_to for version in versions if version.effective_to is not None}
+        return tuple(_span(versions, begin, end) for begin, end in pairwise((*sorted(dates), END)))
 
     def prices(
         self,
@@ -207,3 +232,10 @@ class Catalog:
         rest = exponent - meter.exponent - rate.per_unit.decimals
         assert rest >= 0, f"an inexact rate for {meter.meter} in {rate.unit} was published"
         return quantity * rate.per_unit.coefficient * 10**rest, exponent
+
+
+def _span(versions: Sequence[ProgramVersion], begin: int, end: int) -> Span:
+    version = in_force(versions, begin)
+    if version is None or (version.effective_to is not None and begin >= version.effective_to):
+        return Span(begin, end, None, None)
+    return Span(begin, end, version.terms, version.who)

@@ -34,8 +34,8 @@ from creditfold.core.state import (
 
 _FOLLOWS_BLOCK: Final = frozenset({Phase.ROLLOVER, Phase.EXPIRING})
 
-_REST: Final = (Place.ISSUED, Place.HELD, Place.EXPIRED)
-"""Places that no usage moves units into or out of by itself."""
+_REST: Final = (Place.ISSUED, Place.EXPIRED)
+"""Places, besides what holds have, that no usage moves units into or out of by itself."""
 
 
 class Slice(Struct, frozen=True):
@@ -77,9 +77,10 @@ def compensate(
         take_back(draft, slice_, amount)
         units.setdefault(slice_.block, Counter())[slice_.product] -= amount
     rest = list(_rest(draft, past, was))
-    for block_id, at, amount in rest:
+    for block_id, at, amount, hold in rest:
         if amount < 0:
-            draft.move(block_id, draft.granted(block_id), at, Place.AVAILABLE, -amount)
+            terms = draft.granted(block_id)
+            draft.move(block_id, terms, at, Place.AVAILABLE, -amount, hold=hold)
     for slice_, amount in draws:
         units.setdefault(slice_.block, Counter())[slice_.product] += amount
         draft.move(
@@ -92,9 +93,10 @@ def compensate(
             rate=slice_.rate,
             repays=slice_.repays,
         )
-    for block_id, at, amount in rest:
+    for block_id, at, amount, hold in rest:
         if amount > 0:
-            draft.move(block_id, draft.granted(block_id), Place.AVAILABLE, at, amount)
+            terms = draft.granted(block_id)
+            draft.move(block_id, terms, Place.AVAILABLE, at, amount, hold=hold)
     for block_id in sorted(was):
         respread(draft, block_id, units.get(block_id, {}))
     uncover(draft, before, after)
@@ -182,7 +184,7 @@ def _burned(draft: Draft, items: Mapping[str, Item]) -> dict[Slice, int]:
 
 def _rest(
     draft: Draft, past: Past, was: Mapping[str, Block | None]
-) -> Iterator[tuple[str, Place, int]]:
+) -> Iterator[tuple[str, Place, int, str | None]]:
     """How much more stands in the places that usage does not reach, block by block."""
     for block_id in sorted(was):
         wanted: Block = past.get((draft.customer, BLOCK, block_id))
@@ -190,7 +192,15 @@ def _rest(
         for at in _REST:
             more = getattr(wanted, at) - getattr(found, at)
             if more:
-                yield block_id, at, more
+                yield block_id, at, more, None
+    for id_ in sorted(id_ for _, kind, id_ in past.changes if kind == HOLD):
+        parts: Counter[str] = Counter()
+        for hold, sign in ((past.get((draft.customer, HOLD, id_)), 1), (draft.get(HOLD, id_), -1)):
+            for block_id, amount in () if hold is None else hold.parts:
+                parts[block_id] += sign * amount
+        for block_id, more in sorted(parts.items()):
+            if more:
+                yield block_id, Place.HELD, more, id_
 
 
 def uncover(draft: Draft, before: Mapping[str, Item], after: Mapping[str, Item]) -> None:

@@ -7,15 +7,14 @@ and comes back within it waits.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
 from creditfold.core.calendar import END, Zone, local, period
-from creditfold.core.catalog import ProgramVersion, in_force
+from creditfold.core.catalog import Span
 from creditfold.core.draft import Draft
-from creditfold.core.predicate import Predicate, Value, holds
+from creditfold.core.predicate import Value, holds
 from creditfold.core.program_facts import AnchoredAt, LocalTime, Program
 from creditfold.core.program_state import (
     ATTACHMENT,
@@ -32,15 +31,6 @@ _MONDAY = 4 * DAY
 """1970-01-05, from which weeks are counted."""
 
 
-class Span(Struct, frozen=True):
-    """What a program says in [begin, end): nothing, or whom it grants what."""
-
-    begin: int
-    end: int
-    terms: Program | None
-    who: Predicate | None
-
-
 class Subject(Struct, frozen=True):
     """A customer, or one of its subscriptions, as one program sees it."""
 
@@ -48,13 +38,15 @@ class Subject(Struct, frozen=True):
     since: int
     until: int
     spans: tuple[Span, ...]
-    fields: dict[str, Value]
+    fields: dict[str, Value] | None
     zone_name: str
     anchor: int | None
 
     def matches(self, span: Span) -> bool:
-        """Whether the program grants to it in this span."""
-        return span.terms is not None and (span.who is None or holds(span.who, self.fields))
+        """Whether the program grants to it in this span; without fields it does whoever it is."""
+        if span.terms is None or span.who is None or self.fields is None:
+            return span.terms is not None
+        return holds(span.who, self.fields)
 
     def at(self, instant: int) -> Program | None:
         """The terms by which it is granted credit at the instant, if it is."""
@@ -88,10 +80,13 @@ def subjects(draft: Draft, program: str) -> Iterator[Subject]:
     profile: Profile = draft.get(PROFILE)
     attached: Attachment | None = draft.get(ATTACHMENT, program)
     published = draft.catalog.programs.get(program, ())
-    spans = _spans(published, attached, account.looked)
+    spans: tuple[Span, ...]
     if attached is not None and attached.terms is not None:
+        end = END if attached.effective_to is None else attached.effective_to
+        spans = (Span(attached.effective_from, end, attached.terms, None),)
         by_subscription = attached.terms.by_subscription(None)
     else:
+        spans = draft.catalog.spans(program, account.looked)
         by_subscription = bool(published) and published[0].by_subscription
     if attached is None:
         since = profile.since
@@ -99,8 +94,10 @@ def subjects(draft: Draft, program: str) -> Iterator[Subject]:
         since = max(account.created_at, attached.since)
     else:
         since, spans = 0, ()
-    fields: dict[str, Value] = {"customer.id": draft.customer}
-    fields |= {f"customer.attributes.{name}": v for name, v in profile.attributes.items()}
+    fields: dict[str, Value] | None = None
+    if attached is None:
+        fields = {f"customer.attributes.{name}": v for name, v in profile.attributes.items()}
+        fields["customer.id"] = draft.customer
     if not by_subscription:
         zone = profile.time_zone
         yield Subject(f"{program}:{draft.customer}", since, END, spans, fields, zone, None)
@@ -112,7 +109,8 @@ def subjects(draft: Draft, program: str) -> Iterator[Subject]:
             max(since, held.since),
             held.granted_until,
             spans,
-            {
+            fields
+            and {
                 **fields,
                 "subscription.plan": held.plan,
                 **{f"subscription.attributes.{name}": v for name, v in held.attributes.items()},
@@ -181,27 +179,3 @@ def _shown(found: Subject, terms: Program, first: int, zone: Zone) -> int:
         assert found.anchor is not None, "a program by subscription sees subscriptions"
         first = found.anchor
     return local(first, zone)
-
-
-def _spans(
-    published: tuple[ProgramVersion, ...], attached: Attachment | None, looked: int
-) -> tuple[Span, ...]:
-    """What the program says over time, as far as the customer's log has learned of it."""
-    if attached is not None and attached.terms is not None:
-        end = END if attached.effective_to is None else attached.effective_to
-        return (Span(attached.effective_from, end, attached.terms, None),)
-    versions = tuple(version for version in published if version.round <= looked)
-    dates = {version.effective_from for version in versions}
-    dates |= {version.effective_to for version in versions if version.effective_to is not None}
-    cuts = (*sorted(dates), END)
-    return tuple(
-        _span(versions, begin, end, everyone=attached is not None)
-        for begin, end in itertools.pairwise(cuts)
-    )
-
-
-def _span(versions: tuple[ProgramVersion, ...], begin: int, end: int, *, everyone: bool) -> Span:
-    version = in_force(versions, begin)
-    if version is None or (version.effective_to is not None and begin >= version.effective_to):
-        return Span(begin, end, None, None)
-    return Span(begin, end, version.terms, None if everyone else version.who)

@@ -11,7 +11,7 @@ have enough, in an order that does not matter, so it needs no image to be undone
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -173,12 +173,21 @@ def restored(image: Image) -> Struct | None:
     return None if image.record is None else _decoders[image.kind].decode(image.record)
 
 
-def images(draft: Draft) -> tuple[Image, ...]:
-    """The records of the draft's changes that are folded anew, as they were before it."""
+def images(draft: Draft, kept: Mapping[tuple[str, Place], int] | None = None) -> tuple[Image, ...]:
+    """The records of the draft's changes that are folded anew, as they were before it.
+
+    What was `kept` from usage stood in its block all the same.
+    """
     found = []
     for _, kind, id_ in draft.changes:
         if kind in IMAGED:
             before = draft.before(kind, id_)
+            if kept and isinstance(before, Block):
+                before = replace(
+                    before,
+                    issued=before.issued + kept.get((id_, Place.ISSUED), 0),
+                    available=before.available + kept.get((id_, Place.AVAILABLE), 0),
+                )
             data = None if before is None else _encoder.encode(before)
             found.append(Image(kind, id_, data))
     return tuple(found)

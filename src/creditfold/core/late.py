@@ -59,7 +59,7 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
         refold(draft, place)
         return
     fall_due(draft, phase, subject)
-    if not draft.moves:
+    if not draft.moves and phase is not Phase.HOLD_END:
         return
     if phase in REDONE:
         journal.enter(draft, place, FellDue(journal.images(draft), tuple(draft.repaid)))

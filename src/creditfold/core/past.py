@@ -58,6 +58,7 @@ class Past(Overlay):
         self._kept = kept
         self._to_keep: Counter[tuple[str, Place]] = Counter()
         self._has: Counter[tuple[str, Place]] = Counter()
+        self._had: Counter[tuple[str, Place]] = Counter()
         for item in reversed(list(items.values())):
             self._undo(item)
         account: Account = self.get((draft.customer, ACCOUNT, ""))
@@ -114,12 +115,12 @@ class Past(Overlay):
             now = min(item.time, item.recorded_at)
             draft = self._begin(item.time, now, item.outcome(self._draft.customer))
             use = burn(draft, replace(item, slices=(), unpaid=None, images=()))
-            images = journal.images(draft) if journal.bounds(draft, use) else ()
+            images = journal.images(draft, self._had) if journal.bounds(draft, use) else ()
             redone: Use | Command = replace(use, images=images)
         else:
             draft = self._begin(item.time, item.recorded_at, self._draft.outcome)
             self._command(draft, place, item)
-            redone = replace(item, images=journal.images(draft))
+            redone = replace(item, images=journal.images(draft, self._had))
         self._end(draft, place)
         return redone
 
@@ -173,8 +174,8 @@ class Past(Overlay):
             at = journal.due_place(instant, phase, subject)
             if phase is Phase.REPAYMENT:
                 at = journal.repayment_place(instant, self._last)
-            if draft.moves:
-                redone[at] = FellDue(journal.images(draft), tuple(draft.repaid))
+            if draft.moves or phase is Phase.HOLD_END:
+                redone[at] = FellDue(journal.images(draft, self._had), tuple(draft.repaid))
             self._end(draft, at)
 
     def _next_due(self, place: str) -> tuple[int, Phase, str] | None:
@@ -187,6 +188,7 @@ class Past(Overlay):
         return None
 
     def _begin(self, time: int, now: int, outcome: str, *, by_clock: bool = False) -> Draft:
+        self._had = Counter(self._has)
         return Draft(
             self,
             self._draft.catalog,

@@ -41,16 +41,15 @@ def plan(draft: Draft, programs: Iterable[str] | None = None) -> None:
 
     Whatever changes who matches calls it, so that nobody has to ask for a grant.
     """
-    now = min(draft.time, draft.now)
     chosen = set(known_programs(draft) if programs is None else programs)
     agenda: Agenda = draft.get(AGENDA) or Agenda()
     gone = {item[2] for item in agenda.items if item[2].partition(":")[0] in chosen}
-    items: list[Item] = []
-    for program in sorted(chosen):
-        for found in subjects(draft, program):
-            due = next_due(found, draft.get(ENROLMENT, found.id), now)
-            if due is not None and due < END:
-                items.append((due, Phase.REFILL, found.id))
+    items = (
+        item
+        for program in chosen
+        for found in subjects(draft, program)
+        for item in _next(draft, found)
+    )
     draft.reschedule(Phase.REFILL, gone, items)
 
 
@@ -85,7 +84,15 @@ def fall_due(draft: Draft, enrolment: str) -> None:
         if terms.resets:
             rollover.reset(draft, enrolment)
         _grant(draft, found, terms, known)
-    plan(draft, (enrolment.partition(":")[0],))
+    # Nothing of this changes who matches, so the program's other subjects stay as they are planned.
+    draft.reschedule(Phase.REFILL, (enrolment,), _next(draft, found))
+
+
+def _next(draft: Draft, found: Subject) -> list[Item]:
+    """What the program grants next to the subject, as an item of the agenda."""
+    now = min(draft.time, draft.now)
+    due = next_due(found, draft.get(ENROLMENT, found.id), now)
+    return [(due, Phase.REFILL, found.id)] if due is not None and due < END else []
 
 
 def _grant(

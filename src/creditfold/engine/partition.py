@@ -140,6 +140,10 @@ class Partition:
         now, size, taken = self._position.now, 0, []
         ceiling = max(wall, now)
         deadline = time.perf_counter() + self._limits.fold_seconds
+
+        def spent() -> bool:
+            return time.perf_counter() > deadline
+
         for record in islice(order(lanes, ceiling, wall - _STALE), self._limits.batch_records):
             if record.timestamp > now:
                 now = log_time(now, record.timestamp, ceiling)
@@ -152,7 +156,7 @@ class Partition:
             taken.append(record)
             if size >= self._limits.batch_bytes:
                 break
-            if not len(taken) % _LOOK_EVERY and time.perf_counter() > deadline:
+            if not len(taken) % _LOOK_EVERY and spent():
                 break
         ranges = advance(lanes, taken)
         seen = self._seen()
@@ -164,7 +168,7 @@ class Partition:
             caught_up=seen is not None,
         )
         try:
-            return header, folder.seal(header)
+            return header, folder.seal(header, spent)
         except Exception as error:
             raise Halted(f"end of batch {header.batch}, {ranges}: {error!r}") from error
 

@@ -11,7 +11,7 @@ fails in between, the process ends, and the next owner makes a new folder from w
 folder never has to undo.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -103,8 +103,12 @@ class Folder(Protocol):
     def fold(self, record: Record, now: int) -> int:
         """Fold `record` at log time `now`; return about how many bytes it will put out."""
 
-    def seal(self, header: Header) -> Result:
-        """Sweep what is due up to `header.now` and end the batch."""
+    def seal(self, header: Header, spent: Callable[[], bool]) -> Result:
+        """Sweep what is due up to `header.now` and end the batch.
+
+        Once `spent` says that the batch has taken its time, what is left is for the next ones; a
+        sweep folds something before it asks, or steady inputs would keep the clock out.
+        """
 
     def due_at(self) -> int | None:
         """Return when the clock next has work to do, in microseconds."""

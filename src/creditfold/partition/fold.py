@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tzdata  # type: ignore[import-untyped]  # it has no stubs, and one constant is read
@@ -41,6 +41,9 @@ from creditfold.partition.zones import zone
 
 CODE = Version(behaviour=BEHAVIOUR, tz=tzdata.IANA_VERSION)
 """What this process folds by; a header says it, so that a replay can ask for the same."""
+
+LOOK_EVERY = 16
+"""Due items between two looks at whether the batch has taken its time; so many it always folds."""
 
 
 class Sealed(Struct, frozen=True):
@@ -94,11 +97,22 @@ class PartitionFold:
         return Taken(sum(len(output.value) for output in self._outputs[begun:]), letter)
 
     def seal(
-        self, batch: int, now: int, taken: Sequence[Range], due_max: int, code: Version = CODE
+        self,
+        batch: int,
+        now: int,
+        taken: Sequence[Range],
+        due_max: int,
+        *,
+        spent: Callable[[], bool] = lambda: False,
+        code: Version = CODE,
     ) -> Sealed:
-        """Fold at most `due_max` items that are due by `now`, and put the header before it all."""
+        """Fold at most `due_max` items that are due by `now`, and put the header before it all.
+
+        It ends earlier where `spent` says that the batch has taken its time. The header counts
+        what was folded, so a replay needs no clock to stop at the same place.
+        """
         self._look_around(now)
-        due = self._sweep(now, due_max)
+        due = self._sweep(now, due_max, spent)
         header = sealed(
             outputs.Batch(
                 batch=batch,
@@ -157,13 +171,14 @@ class PartitionFold:
             if step is not None:
                 self._add(step, None, now)
 
-    def _sweep(self, now: int, due_max: int) -> int:
+    def _sweep(self, now: int, due_max: int, spent: Callable[[], bool]) -> int:
         """Fold what is due by `now`, by instant and customer; how many items that were."""
-        due = 0
+        due = looked = 0
         while due < due_max and (first := self._store.next_due()) is not None:
             instant, customer = first
-            if instant > now:
+            if instant > now or (looked and looked % LOOK_EVERY == 0 and spent()):
                 break
+            looked += 1
             step = self._due(customer, instant, now)
             if step is not None:  # what was due is not where a program has changed meanwhile
                 self._add(step, None, now)

@@ -44,10 +44,8 @@ class Simulation:
         topic = _home(envelope.type)
         offset = self._ends.get(topic, 0)
         self._ends[topic] = offset + 1
-        recorded = envelope.time if envelope.recordedtime is None else envelope.recordedtime
-        key, value, headers = write_binary(envelope)
-        record = Record(topic, 0, offset, recorded, key, value, headers)
-        now = max(self.now, recorded)
+        record = record_of(envelope, offset)
+        now = max(self.now, record.timestamp)
         return self._told(self._partition.refold([(record, now)], now, _NO_LIMIT).outputs)
 
     def _told(self, outputs: tuple[Output, ...]) -> tuple[Output, ...]:
@@ -95,6 +93,12 @@ class Simulation:
     def snapshots(self, at: str) -> list[dict[str, Any]]:
         """One balance snapshot a customer."""
         return [msgspec.json.decode(line) for line in self.balances(parse_instant(at))]
+
+
+def record_of(envelope: Envelope, offset: int) -> Record:
+    """The fact as a record of its topic, recorded when it says so, else as it happened."""
+    recorded = envelope.time if envelope.recordedtime is None else envelope.recordedtime
+    return Record(_home(envelope.type), 0, offset, recorded, *write_binary(envelope))
 
 
 def _home(type_: str) -> str:

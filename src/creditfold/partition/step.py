@@ -88,7 +88,7 @@ class Partition:
     ) -> Batch:
         before = self.position
         taken = ranges((record for record, _ in records), before.offsets, RANK)
-        sealed = self._fold.seal(before.batch + 1, now, taken, due_max, code)
+        sealed = self._fold.seal(before.batch + 1, now, taken, due_max, code=code)
         self.position = Position(
             batch=before.batch + 1,
             now=now,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -23,7 +23,7 @@ from creditfold.partition.stored import StoredState
 from creditfold.worker.delays import Delays
 
 DUE_MAX = 2_000
-"""Due items of a batch: a midnight on which a hundred thousand blocks expire is many batches."""
+"""Due items of a batch, however fast they fold: they are sent in one transaction."""
 
 _ALL_DUE = (1 << 62, 1 << 30)
 _ACCOUNTS = f"{ACCOUNT}\0".encode()
@@ -110,9 +110,13 @@ class CreditFolder:
                     "worker with a higher --dead-letters-max"
                 )
 
-    def seal(self, header: seam.Header) -> seam.Result:
-        """Fold what is due by `header.now`, and end the batch."""
-        sealed = self._fold.seal(header.batch, header.now, header.ranges, DUE_MAX)
+    def seal(self, header: seam.Header, spent: Callable[[], bool]) -> seam.Result:
+        """Fold what is due by `header.now` until the batch's time is spent, and end it.
+
+        A midnight on which a hundred thousand grants are due is many batches, and usage that
+        comes meanwhile is folded between them.
+        """
+        sealed = self._fold.seal(header.batch, header.now, header.ranges, DUE_MAX, spent=spent)
         self._tally.count(sealed.outcomes)
         result = seam.Result(
             outputs=tuple(map(self._placed, sealed.outputs)),
