@@ -102,7 +102,7 @@ def bare(options: dict) -> None:
             made[record.partition].take(record)
             touched[record.partition] = made[record.partition]
         for partition, fold in touched.items():
-            for topic, key, value, headers in fold.seal().outputs:
+            for topic, key, value, headers, *_ in fold.seal().outputs:
                 name = f"{options['name']}.{topic}"
                 producer.produce(name, value, key, partition, headers=list(headers))
             producer.poll(0)
@@ -182,7 +182,7 @@ def faust(options: dict) -> None:
         state.reader.table = table
 
     async def settle(partition: int) -> None:
-        for topic, key, value, headers in made[partition].seal().outputs:
+        for topic, key, value, headers, *_ in made[partition].seal().outputs:
             await topics[topic].send(
                 key=key, value=value, headers=list(headers), partition=partition
             )

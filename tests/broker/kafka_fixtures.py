@@ -173,7 +173,7 @@ class Folded:
         for batch in self.batches:
             for wanted in (False, True):
                 producer.begin_transaction()
-                for topic, key, value, headers in batch.outputs:
+                for topic, key, value, headers, *_ in batch.outputs:
                     producer.produce(topic, value, key, self.number, headers=list(headers),
                                      timestamp=batch.position.now // 1_000)  # fmt: skip
                 producer.flush(20)

@@ -92,7 +92,7 @@ def test_a_missing_topic_partition_or_broker_is_one_sentence(empty):
 
 
 def test_a_leader_that_is_new_is_asked_again_and_no_other_error_waits():
-    errors = [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE]
+    errors = [KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.LEADER_NOT_AVAILABLE]
 
     def asked():
         if errors:
