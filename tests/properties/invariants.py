@@ -95,7 +95,7 @@ def i07_nothing_of_a_price_is_lost(records: Records) -> None:
 
 
 def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
-    """1150 outside of blocks = overage accrued from the unit ledger - billed; corrections may take back more."""
+    """1150 outside of blocks = overage accrued from the unit ledger - billed, whatever its sign."""
     exact: dict[tuple[str, str, str], Fraction] = {}
     accrued: Counter[tuple[str, str]] = Counter()
     billed: Counter[tuple[str, str]] = Counter()
