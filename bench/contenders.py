@@ -135,9 +135,10 @@ class _Table:
     def get(self, key: bytes) -> bytes | None:
         return self.table.get(key) or self.base.get(key)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         found = self.base | dict(self.table.items())
-        return iter(sorted((k, v) for k, v in found.items() if k.startswith(prefix)))
+        begin = prefix + start
+        return iter(sorted((k, v) for k, v in found.items() if k.startswith(prefix) and k >= begin))
 
 
 class _TableState(StoredState):

@@ -133,7 +133,8 @@ def test_credentials_are_told_apart(odd):
     assert all(check.ok is not False for check in good.values()), good
     cases = {
         "the brokers refuse the login": LOGIN | {"sasl.password": "bad"},
-        "the brokers refuse the login: ": LOGIN | {"sasl.mechanism": "SCRAM-SHA-256"},
+        "the brokers refuse the login: ": LOGIN
+        | {"sasl.mechanism": "SCRAM-SHA-256", "sasl.password": "bad"},
     }
     for said, options in cases.items():
         [(name, detail, advice)] = failed(Connection(address, options), seconds=15)
