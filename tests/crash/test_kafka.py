@@ -7,17 +7,17 @@ import pytest
 from crash.kafka import campaign
 from crash.scenarios import SCENARIOS, Size
 
-pytestmark = [pytest.mark.broker, pytest.mark.campaign]
+pytestmark = [pytest.mark.broker, pytest.mark.campaign, pytest.mark.timeout(1_500)]
 
 LOGS = {
-    "workers": ["hour", "kill", "kill-backlog", "term-backlog", "wipe", "standby", "join-leave"],
-    "offsets and brokers": ["no-offsets", "offsets-deleted", "shuffled", "broker-kill"],
+    "workers": ["hour", "kill", "term-backlog", "wipe"],
+    "offsets and brokers": ["no-offsets", "shuffled", "broker-kill"],
 }
 
 
 @pytest.mark.parametrize("names", LOGS.values(), ids=LOGS.keys())
 def test_whatever_happens_each_fact_is_answered_once_and_the_books_are_right(tmp_path, names):
-    result = campaign(tmp_path, {name: Size(3_000, SCENARIOS[name].times) for name in names}, 1)
+    result = campaign(tmp_path, {name: Size(2_000, SCENARIOS[name].times) for name in names}, 1)
     assert {} == result.verdict.faults, result.verdict.examples
     assert 0 == result.differences, result.verdict.examples
-    assert 3_000 * len(names) <= result.verdict.facts
+    assert 2_000 * len(names) <= result.verdict.facts
