@@ -11,6 +11,7 @@ from kafka_fixtures import BEGIN
 from crash.books import INPUTS, LEDGER, REVENUE, Judge, Record, Verdict, utc
 from crash.traffic import STRANGERS, Traffic, catalog, shuffled
 from creditfold.contract.envelope import write_binary
+from creditfold.contract.partitions import ONLY
 from creditfold.contract.topics import RANK, topic_of
 from creditfold.log.order import ordered
 from creditfold.log.records import Record as Input
@@ -45,7 +46,7 @@ class Captured:
 
     def _fold(self, order, customers):
         store, outputs = MemoryStore(), []
-        partition = Partition(store, 0, Position())
+        partition = Partition(store, ONLY, Position())
         for begin in range(0, len(order), CUT):
             piece = order[begin : begin + CUT]
             batch = partition.fold(piece, piece[-1][1], caught_up=False, due_max=NO_LIMIT)
