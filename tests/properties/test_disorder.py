@@ -25,16 +25,10 @@ from properties.events import (
 from properties.invariants import check_all, usage_is_conserved
 from properties.model import LEDGER
 from properties.records import Records
-from properties.world import catalog
+from properties.world import setting
 
 DECIMALS = LEDGER | {"credits": 6, "tokens": 0}
 END = START + 60 * DAY
-
-
-def setting() -> list[Event]:
-    return [
-        fact(kind, data, id=f"catalog-{n}", at=START) for n, (kind, data) in enumerate(catalog())
-    ]
 
 
 @st.composite

@@ -25,16 +25,10 @@ from properties.invariants import (
 )
 from properties.model import LEDGER
 from properties.records import Records
-from properties.world import catalog, quantities, scopes, usages
+from properties.world import quantities, scopes, setting, usages
 
 DECIMALS = LEDGER | {"credits": 6, "tokens": 0}
 END = START + 60 * DAY
-
-
-def setting() -> list[Event]:
-    return [
-        fact(kind, data, id=f"catalog-{n}", at=START) for n, (kind, data) in enumerate(catalog())
-    ]
 
 
 @st.composite

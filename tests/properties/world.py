@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.events import DAY, HOUR, MINUTE, SECOND, START, Event, text
+from properties.events import DAY, HOUR, MINUTE, SECOND, START, Event, fact, text
 
 CUSTOMERS = {"ada": "USD", "bo": "JPY", "çelik": "USD"}
 """Customers and their currencies."""
@@ -48,6 +48,13 @@ def catalog() -> list[tuple[str, Event]]:
                 "rates": rates,
             },
         ),
+    ]
+
+
+def setting() -> list[Event]:
+    """The catalog as facts."""
+    return [
+        fact(kind, data, id=f"catalog-{n}", at=START) for n, (kind, data) in enumerate(catalog())
     ]
 
 

@@ -179,7 +179,7 @@ def live(draft: Draft, unit: str) -> int:
     """All that the blocks in the wallet ever held of a unit: no balance can be above it."""
     wallet: Wallet | None = draft.get(WALLET)
     blocks = () if wallet is None else wallet.blocks
-    return sum(_quantity(draft, block) for block in blocks if _terms(draft, block).unit == unit)
+    return sum(_quantity(draft, block) for block in blocks if draft.granted(block).unit == unit)
 
 
 def _quantity(draft: Draft, block_id: str) -> int:
@@ -246,14 +246,14 @@ def free(draft: Draft, block: str) -> bool:
 
 def activate(draft: Draft, block_id: str) -> None:
     """The block's `effective_at` has come: what usage has not drawn already becomes available."""
-    terms = _terms(draft, block_id)
+    terms = draft.granted(block_id)
     draft.unschedule(Phase.ACTIVATION, block_id)
     draft.move(block_id, terms, Place.ISSUED, Place.AVAILABLE, draft.edit_block(block_id).issued)
 
 
 def expire(draft: Draft, block_id: str) -> None:
     """The block's `expires_at` has come: what is left of it lapses, and is earned as breakage."""
-    terms = _terms(draft, block_id)
+    terms = draft.granted(block_id)
     assert terms.expires_at is not None
     draft.unschedule(Phase.EXPIRY, block_id)
     left = draft.edit_block(block_id).available
@@ -265,7 +265,7 @@ def expire(draft: Draft, block_id: str) -> None:
 
 def returned(draft: Draft, block_id: str, amount: int) -> None:
     """Drawn units are available again: they expire at once, or may pay until the block does."""
-    terms = _terms(draft, block_id)
+    terms = draft.granted(block_id)
     if terms.expires_at is not None and terms.expires_at <= draft.now:
         draft.move(block_id, terms, Place.AVAILABLE, Place.EXPIRED, amount)
         return
@@ -306,7 +306,7 @@ def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:
     kept = [] if wallet is None else [b for b in wallet.blocks if _may_pay(draft, b)]
 
     def key(block: str) -> tuple[object, ...]:
-        return sort_key(order, block, terms if block == block_id else _terms(draft, block))
+        return sort_key(order, block, terms if block == block_id else draft.granted(block))
 
     if wallet is None or wallet.order == order:
         bisect.insort(kept, block_id, key=key)
@@ -317,11 +317,5 @@ def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:
 
 def _may_pay(draft: Draft, block_id: str) -> bool:
     """Whether usage that the log can still take could draw from the block."""
-    expires_at = _terms(draft, block_id).expires_at
+    expires_at = draft.granted(block_id).expires_at
     return expires_at is None or expires_at + LATE_WINDOW_MAX >= draft.now
-
-
-def _terms(draft: Draft, block_id: str) -> Terms:
-    terms = draft.terms(block_id)
-    assert terms is not None, f"block {block_id} is in the wallet without its terms"
-    return terms

@@ -6,9 +6,9 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from creditfold.core import holds, overage, revenue
+from creditfold.core import holds, overage
 from creditfold.core.blocks import exhaust
-from creditfold.core.demand import Demand, burn_order
+from creditfold.core.demand import Demand, burn_order, draw_from
 from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Place
 from creditfold.core.journal import Use
@@ -47,8 +47,7 @@ def unwound(draft: Draft, use: Use) -> Use:
     demand = _demand(draft, use)
     kept: list[tuple[str, int]] = []
     for block_id, amount in use.slices:
-        terms = draft.terms(block_id)
-        assert terms is not None
+        terms = draft.granted(block_id)
         if demand.paid or not demand.ask(terms.unit):
             continue
         assert demand.rest is not None
@@ -92,8 +91,7 @@ def _draw(draft: Draft, demand: Demand, usage: Usage) -> None:
     for block_id in burn_order(draft):
         if demand.paid:
             break
-        terms = draft.terms(block_id)
-        assert terms is not None
+        terms = draft.granted(block_id)
         if demand.covered_by(terms) and _draw_block(draft, block_id, terms, usage, demand):
             exhausted.add(block_id)
     if exhausted:
@@ -118,17 +116,6 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand:
         if asleep is not None:
             assert not block.available, f"block {block_id} is {asleep} and available at once"
             draft.move(block_id, terms, asleep, Place.AVAILABLE, part)
-        draft.move(
-            block_id,
-            terms,
-            Place.AVAILABLE,
-            Place.DRAWN,
-            part,
-            usage=usage,
-            rate=rest.price.rate,
-            owed=rest.owed,
-        )
-        demand.pay(part)
         reopened = asleep is Place.EXPIRED
-        revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=reopened)
+        draw_from(draft, demand, block_id, Place.AVAILABLE, part, usage, reopened=reopened)
     return block.spent

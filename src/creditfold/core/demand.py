@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from creditfold.core import revenue
 from creditfold.core.blocks import steps
-from creditfold.core.draft import Draft
-from creditfold.core.entries import Owed
+from creditfold.core.draft import Draft, Usage
+from creditfold.core.entries import Owed, Place
 from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even
 from creditfold.core.facts import MeterDeclared, RatedAmount
 from creditfold.core.order import sort_key
@@ -172,12 +173,41 @@ def burn_order(draft: Draft) -> Sequence[str]:
 
     def ordered(order: tuple[str, ...]) -> tuple[str, ...]:
         def key(block: str) -> tuple[object, ...]:
-            terms = draft.terms(block)
-            assert terms is not None
-            return sort_key(order, block, terms)
+            return sort_key(order, block, draft.granted(block))
 
         return tuple(sorted(wallet.blocks, key=key))
 
     if wallet.order != current:
         draft.put(WALLET, "", Wallet(current, ordered(current)))
     return ordered(draft.policy.draw_order)
+
+
+def draw_from(
+    draft: Draft,
+    demand: Demand,
+    block_id: str,
+    source: Place,
+    part: int,
+    usage: Usage,
+    *,
+    hold: str | None = None,
+    repays: str | None = None,
+    reopened: bool = False,
+) -> None:
+    """Let one place of a block pay a part of the rest: its units, and the revenue they earn."""
+    rest, terms = demand.rest, draft.granted(block_id)
+    assert rest is not None
+    draft.move(
+        block_id,
+        terms,
+        source,
+        Place.DRAWN,
+        part,
+        usage=usage,
+        rate=rest.price.rate,
+        owed=rest.owed,
+        hold=hold,
+        repays=repays,
+    )
+    demand.pay(part)
+    revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=reopened)

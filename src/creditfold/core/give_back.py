@@ -87,16 +87,9 @@ def take_off(
     The line as it is then, and what went back of which block: its units are still to be released.
     """
     draft.begin_entry()
-    sells = dict(line.sells)
-    given: list[tuple[str, int]] = []
-    rest = net
-    for block_id, most in blocks:
-        part = min(rest, most)
-        if part:
-            rest -= part
-            sells[block_id] -= part
-            given.append((block_id, part))
-            revenue.post_unfunding(draft, back.rule, back.credit, block_id, part, invoice)
+    sells, given, rest = _taken(line, net, blocks)
+    for block_id, part in given:
+        revenue.post_unfunding(draft, back.rule, back.credit, block_id, part, invoice)
     draft.post(
         back.used_rule,
         back.used,
@@ -130,6 +123,20 @@ def take_off(
     return less, given
 
 
+def _taken(
+    line: BilledLine, net: int, blocks: Iterable[tuple[str, int]]
+) -> tuple[dict[str, int], list[tuple[str, int]], int]:
+    """Take `net` off what a line sells, block by block: what it sells then, the parts, the rest."""
+    sells, given, rest = dict(line.sells), [], net
+    for block_id, most in blocks:
+        part = min(rest, most)
+        if part:
+            rest -= part
+            sells[block_id] -= part
+            given.append((block_id, part))
+    return sells, given, rest
+
+
 def take_off_unbooked(
     draft: Draft,
     back: Back,
@@ -144,15 +151,7 @@ def take_off_unbooked(
 
     Nothing was booked, so only used credit makes a posting: what stands unbilled for it.
     """
-    sells = dict(line.sells)
-    given: list[tuple[str, int]] = []
-    rest = net
-    for block_id, most in blocks:
-        part = min(rest, most)
-        if part:
-            rest -= part
-            sells[block_id] -= part
-            given.append((block_id, part))
+    sells, given, rest = _taken(line, net, blocks)
     give_back(draft, back, given, units)
     draft.begin_entry()
     conceded = 0

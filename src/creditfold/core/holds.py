@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from creditfold.core import revenue
 from creditfold.core.blocks import exhaust
-from creditfold.core.demand import Demand, amount_of, burn_order, metered
+from creditfold.core.demand import Demand, amount_of, burn_order, draw_from, metered
 from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Place
 from creditfold.core.exact import decimal
@@ -85,8 +85,7 @@ def _set_aside(
 def _reserve(draft: Draft, demand: Demand, *, others: bool) -> Iterator[tuple[str, Terms, int]]:
     """What each block would set aside; with `others`, as if no other hold were there."""
     for block_id in burn_order(draft):
-        terms, block = draft.terms(block_id), draft.get(BLOCK, block_id)
-        assert terms is not None
+        terms, block = draft.granted(block_id), draft.get(BLOCK, block_id)
         left = block.available + (block.held if others else 0)
         if left and demand.covered_by(terms) and demand.ask(terms.unit):
             assert demand.rest is not None
@@ -163,29 +162,14 @@ def draw(draft: Draft, hold_id: str, hold: Hold, demand: Demand, usage: Usage) -
     left: list[tuple[str, int]] = []
     spent: set[str] = set()
     for block_id, amount in hold.parts:
-        terms = draft.terms(block_id)
-        assert terms is not None
+        terms = draft.granted(block_id)
         part = 0
         begun = demand.time >= terms.effective_at
         if begun and not demand.paid and demand.fits(terms) and demand.ask(terms.unit):
             assert demand.rest is not None
             part = min(demand.rest.amount, amount)
         if part:
-            rest = demand.rest
-            assert rest is not None
-            draft.move(
-                block_id,
-                terms,
-                Place.HELD,
-                Place.DRAWN,
-                part,
-                usage=usage,
-                rate=rest.price.rate,
-                owed=rest.owed,
-                hold=hold_id,
-            )
-            demand.pay(part)
-            revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=False)
+            draw_from(draft, demand, block_id, Place.HELD, part, usage, hold=hold_id)
             _lapse(draft, block_id, terms)
             if draft.edit_block(block_id).spent:
                 spent.add(block_id)
@@ -231,8 +215,7 @@ def end(draft: Draft, hold_id: str) -> None:
     draft.put(HOLD, hold_id, None)
     _keep(draft, hold.unit, -hold.credit)
     for block_id, amount in reversed(hold.parts):
-        terms = draft.terms(block_id)
-        assert terms is not None
+        terms = draft.granted(block_id)
         lapsed = terms.expires_at is not None and terms.expires_at <= draft.expired_by
         to = Place.EXPIRED if lapsed else Place.AVAILABLE
         draft.move(block_id, terms, Place.HELD, to, amount, hold=hold_id)

@@ -28,8 +28,7 @@ def tell(draft: Draft, what: str, **about: Any) -> None:  # noqa: ANN401  # fiel
 
 def expiring(draft: Draft, block_id: str) -> None:
     """A block expires soon, and something is left in it."""
-    terms, block = draft.terms(block_id), draft.get(BLOCK, block_id)
-    assert terms is not None
+    terms, block = draft.granted(block_id), draft.get(BLOCK, block_id)
     assert terms.expires_at is not None
     assert isinstance(block, Block)
     if block.remaining:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from creditfold.core import accrual, revenue
+from creditfold.core import accrual
 from creditfold.core.blocks import exhaust
-from creditfold.core.demand import Demand, Rest, burn_order
+from creditfold.core.demand import Demand, Rest, burn_order, draw_from
 from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
@@ -231,8 +231,7 @@ def _draw(
     exhausted: set[str] = set()
     drawn: list[tuple[str, int, str | None]] = []
     for block_id in burn_order(draft):
-        terms, block = draft.terms(block_id), draft.get(BLOCK, block_id)
-        assert terms is not None
+        terms, block = draft.granted(block_id), draft.get(BLOCK, block_id)
         if demand.paid:
             break
         if not block.available or not demand.fits(terms) or not demand.ask(terms.unit):
@@ -240,19 +239,7 @@ def _draw(
         rest = demand.rest
         assert rest is not None
         part = min(rest.amount, block.available)
-        draft.move(
-            block_id,
-            terms,
-            Place.AVAILABLE,
-            Place.DRAWN,
-            part,
-            usage=usage,
-            rate=rest.price.rate,
-            owed=rest.owed,
-            repays=overage,
-        )
-        demand.pay(part)
-        revenue.post_draw(draft, block_id, terms, part, usage.product, reopened=False)
+        draw_from(draft, demand, block_id, Place.AVAILABLE, part, usage, repays=overage)
         drawn.append((block_id, part, rest.price.rate))
         if draft.edit_block(block_id).spent:
             exhausted.add(block_id)

@@ -193,8 +193,7 @@ def _cut(draft: Draft, enrolment: str, known: Enrolment) -> None:
     """Who leaves within a period keeps the share of the time until then, and what was drawn."""
     cut = known.cut
     assert cut is not None, f"{enrolment} ends early, and nothing is to be cut"
-    terms = draft.terms(cut.block)
-    assert terms is not None
+    terms = draft.granted(cut.block)
     block = draft.edit_block(cut.block)
     share = half_even(cut.whole * max(0, draft.time - cut.begin), cut.length)
     excess = min(block.available, block.quantity - share)

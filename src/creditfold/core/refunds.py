@@ -35,7 +35,7 @@ from creditfold.core.give_back import (
 )
 from creditfold.core.invoice_lines import minor_units, unknown_invoice
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.release import known, release, share, unused
+from creditfold.core.release import asked, release, share
 from creditfold.core.state import BLOCK, INVOICE, BilledLine, Block, Invoice
 
 REFUND_PAID = "R-REFUND-PAID"
@@ -45,12 +45,10 @@ REFUND = Back("R-REFUND", Account.REFUND, "R-CONCEDE", Account.CONCESSIONS, Plac
 
 def refund_credit(draft: Draft, body: CreditRefunded) -> Rejection | None:
     """Approve a refund of unused credit: it is owed until `payment.refunded` pays it out."""
-    terms = known(draft, body.block)
-    if isinstance(terms, Rejection):
-        return terms
-    amount = unused(draft, body.block, terms, body.quantity)
-    if isinstance(amount, Rejection):
-        return amount
+    found = asked(draft, body.block, body.quantity)
+    if isinstance(found, Rejection):
+        return found
+    terms, amount = found
     block: Block = draft.get(BLOCK, body.block)
     value = share(block, amount)
     # The instalment that was billed last goes back first.

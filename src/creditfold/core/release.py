@@ -35,6 +35,15 @@ def unused(draft: Draft, block_id: str, terms: Terms, quantity: Exact | None) ->
     return amount
 
 
+def asked(draft: Draft, block_id: str, quantity: Exact | None) -> tuple[Terms, int] | Rejection:
+    """The terms of a known block, and the unused quantity that is to leave it."""
+    terms = known(draft, block_id)
+    if isinstance(terms, Rejection):
+        return terms
+    amount = unused(draft, block_id, terms, quantity)
+    return amount if isinstance(amount, Rejection) else (terms, amount)
+
+
 def above(block_id: str, terms: Terms, block: Block) -> Rejection:
     """More is asked for than the block has unused."""
     return Rejection(

@@ -16,8 +16,7 @@ def post_roll(
 
     Blocks are never merged, so the new one has the source's price and none of its history.
     """
-    terms, left, block = draft.terms(source), draft.edit_block(source), draft.edit_block(block_id)
-    assert terms is not None
+    terms, left, block = draft.granted(source), draft.edit_block(source), draft.edit_block(block_id)
     recognised, before = revenue.posted_usage(block) + block.breakage, block.funded
     proof: dict[str, str | int] = {
         "f": "rolled1-rolled0",

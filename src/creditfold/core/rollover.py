@@ -37,7 +37,7 @@ def fall_due(draft: Draft, block_id: str) -> None:
 
 def roll(draft: Draft, block_id: str) -> None:
     """Move what the terms let roll into a new block; trim what is above the cap, oldest first."""
-    terms = _terms(draft, block_id)
+    terms = draft.granted(block_id)
     rule = terms.rollover
     if rule is None or terms.rolled >= rule.times:
         return
@@ -93,7 +93,7 @@ def _granted(draft: Draft, enrolment: str) -> Iterator[tuple[str, Terms]]:
     """The blocks of a program in which something is left, and that did not roll over into it."""
     wallet: Wallet | None = draft.get(WALLET)
     for block_id in () if wallet is None else wallet.blocks:
-        terms = _terms(draft, block_id)
+        terms = draft.granted(block_id)
         block: Block = draft.get(BLOCK, block_id)
         if terms.enrolment == enrolment and terms.rolled_from is None and block.available:
             yield block_id, terms
@@ -114,7 +114,7 @@ def _trim(draft: Draft, enrolment: str, cap: int) -> None:
     standing = [
         (terms.effective_at, block_id, terms)
         for block_id in wallet.blocks
-        if (terms := _terms(draft, block_id)).enrolment == enrolment
+        if (terms := draft.granted(block_id)).enrolment == enrolment
         and terms.rolled_from is not None
         and draft.get(BLOCK, block_id).available
     ]
@@ -135,7 +135,7 @@ def _cap(draft: Draft, block_id: str, terms: Terms, rule: Rollover) -> int | Non
     if rule.quantity is not None:
         caps.append(_steps(rule.quantity, terms.exponent))
     if rule.percent is not None:
-        original = _terms(draft, _root(draft, block_id)).quantity
+        original = draft.granted(_root(draft, block_id)).quantity
         whole = 100 * 10**rule.percent.decimals
         caps.append(half_even(original * rule.percent.coefficient, whole))
     return min((cap for cap in caps if cap is not None), default=None)
@@ -171,7 +171,7 @@ def _ends(draft: Draft, terms: Terms, rule: Rollover) -> int | None:
 
 def _id(draft: Draft, block_id: str) -> str:
     """`<root>~<n>`, the first that is free."""
-    root, number = _root(draft, block_id), _terms(draft, block_id).rolled + 1
+    root, number = _root(draft, block_id), draft.granted(block_id).rolled + 1
     while not free(draft, f"{root}~{number}"):
         number += 1
     return f"{root}~{number}"
@@ -179,12 +179,6 @@ def _id(draft: Draft, block_id: str) -> str:
 
 def _root(draft: Draft, block_id: str) -> str:
     """The block that was granted, from which this one came."""
-    while (source := _terms(draft, block_id).rolled_from) is not None:
+    while (source := draft.granted(block_id).rolled_from) is not None:
         block_id = source
     return block_id
-
-
-def _terms(draft: Draft, block_id: str) -> Terms:
-    terms = draft.terms(block_id)
-    assert terms is not None, f"block {block_id} rolls over without its terms"
-    return terms

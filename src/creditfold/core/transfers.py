@@ -16,7 +16,7 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place, Sent
 from creditfold.core.exact import INT64_MAX, decimal
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.release import known, release, share, unused
+from creditfold.core.release import asked, release, share
 from creditfold.core.scope import written
 from creditfold.core.state import BLOCK, TERMS, TRANSFER, Block, Terms, Transfer
 from creditfold.core.times import rfc3339
@@ -32,12 +32,10 @@ RULE = "R-TRANSFER"
 
 def send(draft: Draft, body: CreditTransferred) -> Rejection | None:
     """Take unused credit out, and offer it to the other customer."""
-    terms = known(draft, body.block)
-    if isinstance(terms, Rejection):
-        return terms
-    amount = unused(draft, body.block, terms, body.quantity)
-    if isinstance(amount, Rejection):
-        return amount
+    found = asked(draft, body.block, body.quantity)
+    if isinstance(found, Rejection):
+        return found
+    terms, amount = found
     block: Block = draft.get(BLOCK, body.block)
     value = share(block, amount)
     if value > revenue.carrying(block):
