@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditfold.core.state import ACCOUNT, BLOCK, OVERAGE, Account, Block
+from creditfold.core.overage_state import OVERAGE
+from creditfold.core.state import (
+    ACCOUNT,
+    BLOCK,
+    Account,
+    Block,
+)
 from creditfold.local.database import Database
 from creditfold.local.store import LocalStore
 from creditfold.partition.store import MemoryStore

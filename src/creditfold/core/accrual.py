@@ -8,7 +8,7 @@ from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.exact import decimal, half_even
-from creditfold.core.state import ACCRUAL, Accrual
+from creditfold.core.overage_state import ACCRUAL, Accrual
 
 OVERAGE = "R-OVERAGE"
 BACKFILL = "R-BACKFILL"

@@ -16,12 +16,12 @@ from creditfold.core.exact import decimal
 from creditfold.core.facts import OveragePolicy
 from creditfold.core.journal import FellDue, Item, Use
 from creditfold.core.overage import keep_open
+from creditfold.core.overage_state import CARRIED
 from creditfold.core.past import REDONE, Past
 from creditfold.core.state import (
     ACCOUNT,
     AGENDA,
     BLOCK,
-    CARRIED,
     HOLD,
     TERMS,
     WALLET,

@@ -22,23 +22,20 @@ from creditfold.core.draft import Draft, Move
 from creditfold.core.entries import Place, identity
 from creditfold.core.exact import half_even
 from creditfold.core.facts import HoldPlaced, OveragePolicy
+from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.predicate import Value
 from creditfold.core.state import (
     AGENDA,
     BLOCK,
-    CARRIED,
     HOLD,
     JOURNAL,
-    OVERAGE,
     PROFILE,
     SEEN,
     TERMS,
     WALLET,
     Agenda,
     Block,
-    Carried,
     Hold,
-    OpenOverage,
     Phase,
     Price,
     Profile,

@@ -30,8 +30,15 @@ from creditfold.core.facts import (
     UsageRetracted,
 )
 from creditfold.core.journal import Command, FellDue, Item, Use
+from creditfold.core.overage_state import CARRIED
 from creditfold.core.past import REDONE, Past, Short
-from creditfold.core.state import CARRIED, JOURNAL, PROFILE, TERMS, Phase, Profile
+from creditfold.core.state import (
+    JOURNAL,
+    PROFILE,
+    TERMS,
+    Phase,
+    Profile,
+)
 
 
 def take(draft: Draft, use: Use) -> None:

@@ -14,16 +14,13 @@ from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
 from creditfold.core.facts import MeterDeclared, OveragePolicy, OverdraftCover
 from creditfold.core.notices import tell
+from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.policy import Policy
 from creditfold.core.state import (
     AGENDA,
     BLOCK,
-    CARRIED,
-    OVERAGE,
     PROFILE,
     Agenda,
-    Carried,
-    OpenOverage,
     Phase,
     Price,
     Profile,

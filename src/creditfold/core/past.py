@@ -14,14 +14,13 @@ from creditfold.core.draft import Draft
 from creditfold.core.due import fall_due
 from creditfold.core.entries import Place
 from creditfold.core.journal import Command, FellDue, Item, Use
+from creditfold.core.overage_state import CARRIED, OVERAGE
 from creditfold.core.overlay import Overlay
 from creditfold.core.state import (
     ACCOUNT,
     AGENDA,
     BLOCK,
-    CARRIED,
     HOLD,
-    OVERAGE,
     PROFILE,
     TERMS,
     Account,

@@ -10,8 +10,11 @@ from creditfold.core.draft import Draft
 from creditfold.core.exact import decimal, half_even
 from creditfold.core.facts import CreditGranted
 from creditfold.core.notices import tell
+from creditfold.core.overage_state import CARRIED, Carried
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import CARRIED, Carried, Phase
+from creditfold.core.state import (
+    Phase,
+)
 from creditfold.core.top_up_facts import TopUpDeclined
 from creditfold.core.top_up_state import TOP_UP, TopUps, TopUpTerms
 

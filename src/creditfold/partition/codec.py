@@ -6,7 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from creditfold.core import catalog, facts, journal, program_state, state, top_up_state
+from creditfold.core import (
+    catalog,
+    facts,
+    journal,
+    overage_state,
+    program_state,
+    state,
+    top_up_state,
+)
 from creditfold.core.state import Key
 from creditfold.partition.rounds import ROUND, Round
 
@@ -28,9 +36,9 @@ _TYPES: Final[dict[str, Any]] = {
     state.BALANCE: state.Balance,
     state.CREDIT_NOTE: state.CreditNote,
     state.TRANSFER: state.Transfer,
-    state.ACCRUAL: state.Accrual,
-    state.OVERAGE: state.OpenOverage,
-    state.CARRIED: state.Carried,
+    overage_state.ACCRUAL: overage_state.Accrual,
+    overage_state.OVERAGE: overage_state.OpenOverage,
+    overage_state.CARRIED: overage_state.Carried,
     state.CHAIN: state.Chain,
     program_state.ENROLMENT: program_state.Enrolment,
     program_state.ATTACHMENT: program_state.Attachment,
