@@ -107,7 +107,7 @@ FULL = {
     overage_state.OVERAGE: [overage_state.OpenOverage("m", "p", 1, "meter:m", 2)],
     overage_state.CARRIED: [
         overage_state.Carried("u", 3, 2, {}, ()),
-        overage_state.Carried("u", 3, 2, {"s": Exact(1, 1)}, (state.Price("u", 6, BIG, None),), ("u", 1)),
+        overage_state.Carried("u", 3, 2, {"s": Exact(1, 1)}, (PRICE,), ("u", 1)),
     ],
     state.BALANCE: [state.Balance(BIG)],
     state.CREDIT_NOTE: [state.CreditNote("i")],
