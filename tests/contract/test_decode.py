@@ -16,12 +16,12 @@ from creditfold.core.facts import (
     CustomerUpdated,
     HoldUse,
     Malformed,
-    PolicyKeys,
     RatedAmount,
     Recognition,
     Sale,
     UsageRecorded,
 )
+from creditfold.core.policy_facts import PolicyKeys
 from creditfold.core.rejections import Code
 from creditfold.core.times import HOUR
 

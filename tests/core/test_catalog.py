@@ -6,8 +6,9 @@ import pytest
 
 from core.book import Book
 from creditfold.core.catalog import in_force
-from creditfold.core.facts import PolicyKeys, RateCardPublished, Recognition
+from creditfold.core.facts import RateCardPublished, Recognition
 from creditfold.core.policy import LATE_WINDOW_MAX, Policy
+from creditfold.core.policy_facts import PolicyKeys
 from creditfold.core.times import DAY, HOUR
 from properties.events import START, text
 

@@ -12,6 +12,7 @@ from creditfold.core import (
     facts,
     journal,
     overage_state,
+    policy_facts,
     program_facts,
     program_state,
     state,
@@ -32,20 +33,23 @@ WHERE = AllOf(
 )
 SCOPE = Scope(Filter(("p",), ("m",), WHERE), Filter(where=WHERE))
 BIG = 2**63 - 1
-KEYS = facts.PolicyKeys(
+KEYS = policy_facts.PolicyKeys(
     ("id",),
     5,
     facts.Recognition.ON_DUE,
-    facts.SlaTreatment.NET,
-    facts.SlaExpiry.BREAKAGE,
-    facts.GoodwillTreatment.NET,
+    policy_facts.SlaTreatment.NET,
+    policy_facts.SlaExpiry.BREAKAGE,
+    policy_facts.GoodwillTreatment.NET,
     overage_default=facts.OveragePolicy.BLOCK,
-    overdraft_cover=facts.OverdraftCover.NONE,
-    thresholds=(facts.Threshold("u", Exact(1, 1)), facts.Threshold("u", percent=Exact(5, 0))),
+    overdraft_cover=policy_facts.OverdraftCover.NONE,
+    thresholds=(
+        policy_facts.Threshold("u", Exact(1, 1)),
+        policy_facts.Threshold("u", percent=Exact(5, 0)),
+    ),
     expiring_before=7,
-    late_order=facts.LateOrder.ARRIVAL,
+    late_order=policy_facts.LateOrder.ARRIVAL,
 )
-POLICY = facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
+POLICY = policy_facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
 TEMPLATE = facts.CreditGranted("", facts.Kind.INCLUDED, "u", Exact(1, 0))
 PROGRAM = program_facts.Program(
     TEMPLATE,

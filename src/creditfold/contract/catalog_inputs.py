@@ -21,7 +21,7 @@ from creditfold.contract.fields import (
 )
 from creditfold.contract.inputs import LINES_MAX, RecognitionName
 from creditfold.contract.predicates import Where
-from creditfold.core import facts
+from creditfold.core import facts, policy_facts
 from creditfold.core.exact import Exact
 from creditfold.core.order import ID, KEYS, PRESETS
 
@@ -141,9 +141,9 @@ class ThresholdData(Data):
             raise invalid("percent is below 100: a balance is always at or below its whole")
         return self
 
-    def core(self) -> facts.Threshold:
+    def core(self) -> policy_facts.Threshold:
         """As the fold reads it."""
-        return facts.Threshold(self.unit, self.amount, self.percent)
+        return policy_facts.Threshold(self.unit, self.amount, self.percent)
 
 
 class PolicyKeysData(Data):
@@ -242,29 +242,29 @@ class PolicyKeysData(Data):
             return PRESETS[order]
         return None if order is None else tuple(order)
 
-    def core(self) -> facts.PolicyKeys:
+    def core(self) -> policy_facts.PolicyKeys:
         """As the fold reads it."""
 
         def choice(of: type[_E], name: str | None) -> _E | None:
             return None if name is None else of(name)
 
-        return facts.PolicyKeys(
+        return policy_facts.PolicyKeys(
             self._order(),
             self.late_window,
             choice(facts.Recognition, self.recognition),
-            choice(facts.SlaTreatment, self.sla_treatment),
-            choice(facts.SlaExpiry, self.sla_expiry),
-            choice(facts.GoodwillTreatment, self.goodwill_treatment),
-            choice(facts.Forfeit, self.forfeit),
+            choice(policy_facts.SlaTreatment, self.sla_treatment),
+            choice(policy_facts.SlaExpiry, self.sla_expiry),
+            choice(policy_facts.GoodwillTreatment, self.goodwill_treatment),
+            choice(policy_facts.Forfeit, self.forfeit),
             choice(facts.OveragePolicy, self.overage_default),
-            choice(facts.OverdraftCover, self.overdraft_cover),
-            choice(facts.UsedPortion, self.used_portion),
-            choice(facts.Chargeback, self.chargeback),
+            choice(policy_facts.OverdraftCover, self.overdraft_cover),
+            choice(policy_facts.UsedPortion, self.used_portion),
+            choice(policy_facts.Chargeback, self.chargeback),
             thresholds=None
             if self.thresholds is None
             else tuple(threshold.core() for threshold in self.thresholds),
             expiring_before=self.expiring_before,
-            late_order=choice(facts.LateOrder, self.late_order),
+            late_order=choice(policy_facts.LateOrder, self.late_order),
         )
 
 
@@ -279,9 +279,9 @@ class PolicyPublished(Data):
     evidence: Text | None = Field(None, description="Where the approval or its reason is kept.")
     reason: Text = Field(min_length=1, description="Why, for auditors.")
 
-    def body(self) -> facts.PolicyPublished:
+    def body(self) -> policy_facts.PolicyPublished:
         """As the fold reads it."""
-        return facts.PolicyPublished(
+        return policy_facts.PolicyPublished(
             self.version,
             self.effective_from,
             self.keys.core(),

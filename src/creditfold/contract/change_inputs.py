@@ -10,7 +10,7 @@ from creditfold.contract.fields import Amount, Data, Name, Quantity, Text, Time
 from creditfold.contract.inputs import LINES_MAX
 from creditfold.contract.terms import LIST_MAX
 from creditfold.core import change_facts as facts
-from creditfold.core.facts import UsedPortion
+from creditfold.core.policy_facts import UsedPortion
 
 _block: Name = Field(description="The block's id.")
 _unused: Quantity | None = Field(

@@ -12,16 +12,11 @@ from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import INT64_MAX, Exact
-from creditfold.core.facts import (
-    CreditGranted,
-    GoodwillTreatment,
-    Kind,
-    SlaExpiry,
-    SlaTreatment,
-)
+from creditfold.core.facts import CreditGranted, Kind
 from creditfold.core.invoices import bind_funding
 from creditfold.core.order import sort_key
 from creditfold.core.policy import LATE_WINDOW_MAX, Policy
+from creditfold.core.policy_facts import GoodwillTreatment, SlaExpiry, SlaTreatment
 from creditfold.core.rejections import Code, Rejection, gravest
 from creditfold.core.state import BLOCK, TERMS, WALLET, Block, Item, Phase, Terms, Wallet
 

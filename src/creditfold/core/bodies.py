@@ -30,13 +30,13 @@ from creditfold.core.facts import (
     InvoicePaid,
     Malformed,
     MeterDeclared,
-    PolicyPublished,
     RateCardPublished,
     UnitDeclared,
     UsageCorrected,
     UsageRecorded,
     UsageRetracted,
 )
+from creditfold.core.policy_facts import PolicyPublished
 from creditfold.core.program_facts import (
     ProgramAttached,
     ProgramDetached,

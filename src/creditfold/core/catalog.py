@@ -10,14 +10,9 @@ from msgspec import Struct
 
 from creditfold.core.calendar import END, Zone
 from creditfold.core.currencies import CURRENCY_EXPONENT
-from creditfold.core.facts import (
-    MeterDeclared,
-    PolicyPublished,
-    Rate,
-    RateCardPublished,
-    UnitDeclared,
-)
+from creditfold.core.facts import MeterDeclared, Rate, RateCardPublished, UnitDeclared
 from creditfold.core.policy import Policy
+from creditfold.core.policy_facts import PolicyPublished
 from creditfold.core.predicate import Predicate, Value, holds
 from creditfold.core.program_facts import Program
 from creditfold.core.state import Chain, Price, State

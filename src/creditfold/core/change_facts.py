@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from creditfold.core.exact import Exact
-from creditfold.core.facts import UsedPortion
+from creditfold.core.policy_facts import UsedPortion
 
 
 class CreditVoided(Struct, frozen=True):

@@ -17,9 +17,7 @@ from creditfold.core.change_facts import (
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import INT64_MAX, Exact
-from creditfold.core.facts import (
-    Forfeit,
-)
+from creditfold.core.policy_facts import Forfeit
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.release import above, known, release, unused
 from creditfold.core.state import BLOCK, TERMS, Block, Terms

@@ -19,9 +19,6 @@ from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import Exact
-from creditfold.core.facts import (
-    UsedPortion,
-)
 from creditfold.core.give_back import (
     Back,
     give_back,
@@ -34,6 +31,7 @@ from creditfold.core.give_back import (
     unused_value,
 )
 from creditfold.core.invoice_lines import minor_units, shares, unknown_invoice
+from creditfold.core.policy_facts import UsedPortion
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.release import known, share, unused
 from creditfold.core.state import (

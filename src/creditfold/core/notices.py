@@ -7,7 +7,7 @@ from typing import Any
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Notice, Place
 from creditfold.core.exact import decimal, pow10
-from creditfold.core.facts import Threshold
+from creditfold.core.policy_facts import Threshold
 from creditfold.core.state import BLOCK, Account, Block
 from creditfold.core.times import rfc3339
 

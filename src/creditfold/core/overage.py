@@ -12,10 +12,11 @@ from creditfold.core.demand import Demand, Rest, burn_order, draw_from
 from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
-from creditfold.core.facts import MeterDeclared, OveragePolicy, OverdraftCover
+from creditfold.core.facts import MeterDeclared, OveragePolicy
 from creditfold.core.notices import tell
 from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.policy import Policy
+from creditfold.core.policy_facts import OverdraftCover
 from creditfold.core.state import (
     AGENDA,
     BLOCK,

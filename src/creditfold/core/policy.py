@@ -6,15 +6,14 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from creditfold.core.entries import canonical, sha256
-from creditfold.core.facts import (
+from creditfold.core.facts import OveragePolicy, Recognition
+from creditfold.core.policy_facts import (
     Chargeback,
     Forfeit,
     GoodwillTreatment,
     LateOrder,
-    OveragePolicy,
     OverdraftCover,
     PolicyKeys,
-    Recognition,
     SlaExpiry,
     SlaTreatment,
     Threshold,

@@ -25,11 +25,11 @@ from creditfold.core.facts import (
     ClockHeld,
     ClockReleased,
     MeterDeclared,
-    PolicyPublished,
     Rate,
     RateCardPublished,
     UnitDeclared,
 )
+from creditfold.core.policy_facts import PolicyPublished
 from creditfold.core.program_facts import ProgramEnded, ProgramPublished
 from creditfold.core.programs import never_grants, subject_changed, unusable
 from creditfold.core.rejections import Code, Rejection, highest

@@ -21,9 +21,6 @@ from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import Exact, half_even
-from creditfold.core.facts import (
-    Chargeback,
-)
 from creditfold.core.give_back import (
     Back,
     give_back,
@@ -34,6 +31,7 @@ from creditfold.core.give_back import (
     unused_value,
 )
 from creditfold.core.invoice_lines import minor_units, unknown_invoice
+from creditfold.core.policy_facts import Chargeback
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.release import asked, release, share
 from creditfold.core.state import BLOCK, INVOICE, BilledLine, Block, Invoice
