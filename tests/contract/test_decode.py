@@ -12,15 +12,14 @@ from creditfold.contract.topics import INVOICES, event_type
 from creditfold.contract.topics import USAGE as USAGE_TOPIC
 from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import (
-    ArrearsRange,
     CustomerUpdated,
     HoldUse,
     Malformed,
     RatedAmount,
     Recognition,
-    Sale,
     UsageRecorded,
 )
+from creditfold.core.invoice_facts import ArrearsRange, Sale
 from creditfold.core.policy_facts import PolicyKeys
 from creditfold.core.rejections import Code
 from creditfold.core.times import HOUR

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from creditfold.core import (
     catalog,
     facts,
+    invoice_state,
     journal,
     overage_state,
     policy_facts,
@@ -99,22 +100,22 @@ FULL = {
         ),
         top_up_state.TopUps(top_up_state.TopUpTerms(0, None, BIG, 1, 2, 0)),
     ],
-    state.INVOICE: [
-        state.Invoice("USD", facts.Recognition.ON_PAYMENT, ()),
-        state.Invoice("USD", facts.Recognition.ON_DUE, (
-            state.BilledLine("1", 1, 2),
-            state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True, 6, 7),
+    invoice_state.INVOICE: [
+        invoice_state.Invoice("USD", facts.Recognition.ON_PAYMENT, ()),
+        invoice_state.Invoice("USD", facts.Recognition.ON_DUE, (
+            invoice_state.BilledLine("1", 1, 2),
+            invoice_state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True, 6, 7),
         ), 8, True),
     ],
-    state.FUNDING: [state.Funding("b")],
+    invoice_state.FUNDING: [invoice_state.Funding("b")],
     overage_state.ACCRUAL: [overage_state.Accrual(str(2**70), "2")],
     overage_state.OVERAGE: [overage_state.OpenOverage("m", "p", 1, "meter:m", 2)],
     overage_state.CARRIED: [
         overage_state.Carried("u", 3, 2, {}, ()),
         overage_state.Carried("u", 3, 2, {"s": Exact(1, 1)}, (PRICE,), ("u", 1)),
     ],
-    state.BALANCE: [state.Balance(BIG)],
-    state.CREDIT_NOTE: [state.CreditNote("i")],
+    invoice_state.BALANCE: [invoice_state.Balance(BIG)],
+    invoice_state.CREDIT_NOTE: [invoice_state.CreditNote("i")],
     state.TRANSFER: [state.Transfer("c", "b", BIG, 1, False)],
     state.CHAIN: [state.Chain(3, "ab")],
     state.JOURNAL: [

@@ -11,7 +11,8 @@ from creditfold.contract.sums import total
 from creditfold.contract.topics import INVOICES, LEDGER, event_type
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
-from creditfold.core.state import ACCOUNT, INVOICE, Account, Invoice
+from creditfold.core.invoice_state import INVOICE, Invoice
+from creditfold.core.state import ACCOUNT, Account
 from creditfold.core.times import rfc3339
 from creditfold.local.runtime import LocalRuntime
 

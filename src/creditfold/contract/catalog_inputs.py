@@ -19,7 +19,7 @@ from creditfold.contract.fields import (
     Time,
     invalid,
 )
-from creditfold.contract.inputs import LINES_MAX, RecognitionName
+from creditfold.contract.invoice_inputs import LINES_MAX, RecognitionName
 from creditfold.contract.predicates import Where
 from creditfold.core import facts, policy_facts
 from creditfold.core.exact import Exact

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from creditfold.contract.fields import Amount, Data, Name, Quantity, Text, Time
-from creditfold.contract.inputs import LINES_MAX
+from creditfold.contract.invoice_inputs import LINES_MAX
 from creditfold.contract.terms import LIST_MAX
 from creditfold.core import change_facts as facts
 from creditfold.core.policy_facts import UsedPortion

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from creditfold.contract import catalog_inputs as catalog
 from creditfold.contract import change_inputs as changes
 from creditfold.contract import customer_inputs as customers
-from creditfold.contract import hold_inputs, inputs, usage_inputs
+from creditfold.contract import hold_inputs, inputs, invoice_inputs, usage_inputs
 from creditfold.contract import program_inputs as programs
 from creditfold.contract import transfer_inputs as transfers
 from creditfold.contract.envelope import Envelope
@@ -25,8 +25,8 @@ Input: TypeAlias = (
     usage_inputs.UsageRecorded
     | usage_inputs.UsageCorrected
     | usage_inputs.UsageRetracted
-    | inputs.InvoiceIssued
-    | inputs.InvoicePaid
+    | invoice_inputs.InvoiceIssued
+    | invoice_inputs.InvoicePaid
     | customers.CustomerCreated
     | customers.CustomerUpdated
     | inputs.CreditGranted
@@ -70,8 +70,8 @@ INPUTS: dict[str, type[Input]] = {
     event_type("usage.recorded"): usage_inputs.UsageRecorded,
     event_type("usage.corrected"): usage_inputs.UsageCorrected,
     event_type("usage.retracted"): usage_inputs.UsageRetracted,
-    event_type("invoice.issued"): inputs.InvoiceIssued,
-    event_type("invoice.paid"): inputs.InvoicePaid,
+    event_type("invoice.issued"): invoice_inputs.InvoiceIssued,
+    event_type("invoice.paid"): invoice_inputs.InvoicePaid,
     event_type("customer.created"): customers.CustomerCreated,
     event_type("customer.updated"): customers.CustomerUpdated,
     event_type("credit.granted"): inputs.CreditGranted,

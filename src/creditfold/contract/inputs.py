@@ -1,11 +1,11 @@
-"""What happened to a customer, on the wire: credit and invoices."""
+"""What a customer is granted, on the wire."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from msgspec.structs import replace
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from creditfold.contract.fields import (
     Amount,
@@ -17,7 +17,6 @@ from creditfold.contract.fields import (
     invalid,
 )
 from creditfold.contract.terms import (
-    LIST_MAX,
     PRIORITY_MAX,
     RolloverData,
     ScopeData,
@@ -26,10 +25,8 @@ from creditfold.core import facts
 from creditfold.core.calendar import Until
 
 PROPERTIES_MAX = 100
-LINES_MAX = 1000
 
 KindName = Literal["promotional", "goodwill", "sla", "included", "paid", "buffer"]
-RecognitionName = Literal["on_issue", "on_due", "on_payment"]
 
 
 class MoneyData(Data):
@@ -149,111 +146,3 @@ class CreditGranted(GrantData):
             failed_period=None if self.failed_period is None else self.failed_period.core(),
             tops_up=self.tops_up,
         )
-
-
-class SaleData(Data):
-    """A block that an invoice line sells."""
-
-    model_config = ConfigDict(title="Sale")
-
-    block: Name = Field(description="The block's id; its grant may arrive later.")
-    amount: Amount | None = Field(
-        None, description="The part of the line's amount; absent is what the others leave."
-    )
-
-    def core(self) -> facts.Sale:
-        """As the fold reads it."""
-        return facts.Sale(self.block, self.amount)
-
-
-class ArrearsRangeData(Data):
-    """All overage of a meter whose usage lies in [from, to)."""
-
-    model_config = ConfigDict(title="ArrearsRange")
-
-    meter: Name = Field(description="The meter whose overage is billed.")
-    from_: Time = Field(alias="from", description="The first instant that is billed.")
-    to: Time = Field(description="The first instant that is no longer billed.")
-
-    def core(self) -> facts.ArrearsRange:
-        """As the fold reads it."""
-        return facts.ArrearsRange(self.meter, self.from_, self.to)
-
-
-Arrears = Annotated[
-    Annotated[Name, Tag("~id")] | Annotated[ArrearsRangeData, Tag("~range")],
-    Discriminator(lambda value: "~range" if isinstance(value, dict) else "~id"),
-]
-
-
-class InvoiceLineData(Data):
-    """One line of an invoice. One that neither sells nor bills arrears is earned at once."""
-
-    model_config = ConfigDict(title="InvoiceLine")
-
-    line: Name = Field(description="The line's id, unique on the invoice.")
-    product: Name | None = Field(None, description="The product that is billed.")
-    meter: Name | None = Field(None, description="The meter that is billed.")
-    amount: Amount = Field(description="The line's amount without tax.")
-    tax: Amount | None = Field(None, description="Tax on the line; absent is none.")
-    sells: list[SaleData] | None = Field(
-        None, max_length=LIST_MAX, description="The credit blocks that the line sells."
-    )
-    arrears_for: list[Arrears] | None = Field(
-        None,
-        max_length=LINES_MAX,
-        description="The overage that the line bills: overage ids, or a meter and a range.",
-    )
-
-    def core(self) -> facts.InvoiceLine:
-        """As the fold reads it."""
-        return facts.InvoiceLine(
-            self.line,
-            self.amount,
-            self.tax,
-            self.product,
-            self.meter,
-            tuple(sale.core() for sale in self.sells or ()),
-            tuple(
-                part if isinstance(part, str) else part.core() for part in self.arrears_for or ()
-            ),
-        )
-
-
-class InvoiceIssued(Data):
-    """An invoice went out to the customer."""
-
-    invoice: Name = Field(description="The invoice's id, unique for the customer.")
-    currency: Name = Field(description="ISO 4217 code of all its amounts.")
-    due_at: Time | None = Field(None, description="When it falls due.")
-    recognition: RecognitionName | None = Field(
-        None, description="When billing is an unconditional right; absent is the policy's choice."
-    )
-    lines: list[InvoiceLineData] = Field(
-        min_length=1, max_length=LINES_MAX, description="Its lines, in the order of payment."
-    )
-    balance_applied: Amount | None = Field(
-        None, description="What of the customer's balance pays it at once."
-    )
-
-    def body(self) -> facts.InvoiceIssued:
-        """As the fold reads it."""
-        return facts.InvoiceIssued(
-            self.invoice,
-            self.currency,
-            tuple(line.core() for line in self.lines),
-            self.due_at,
-            None if self.recognition is None else facts.Recognition(self.recognition),
-            self.balance_applied,
-        )
-
-
-class InvoicePaid(Data):
-    """Cash came in for an invoice; a part payment pays its lines in order."""
-
-    invoice: Name = Field(description="The invoice that is paid.")
-    amount: Amount = Field(description="What came in, with tax, in the invoice's currency.")
-
-    def body(self) -> facts.InvoicePaid:
-        """As the fold reads it."""
-        return facts.InvoicePaid(self.invoice, self.amount)

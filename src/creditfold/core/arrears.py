@@ -5,12 +5,10 @@ from __future__ import annotations
 from creditfold.core import accrual
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
-from creditfold.core.facts import ArrearsRange, InvoiceIssued
+from creditfold.core.invoice_facts import ArrearsRange, InvoiceIssued
+from creditfold.core.invoice_state import BilledLine
 from creditfold.core.overage_state import CARRIED, OVERAGE, OpenOverage
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import (
-    BilledLine,
-)
 
 BILL_ARREARS = "R-BILL-ARREARS"
 

@@ -6,6 +6,7 @@ import bisect
 from typing import NamedTuple
 
 from creditfold.core import revenue, top_ups
+from creditfold.core.booking import bind_funding
 from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
@@ -13,7 +14,6 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import CreditGranted, Kind
-from creditfold.core.invoices import bind_funding
 from creditfold.core.order import sort_key
 from creditfold.core.policy import LATE_WINDOW_MAX, Policy
 from creditfold.core.policy_facts import GoodwillTreatment, SlaExpiry, SlaTreatment

@@ -26,8 +26,6 @@ from creditfold.core.facts import (
     HoldPlaced,
     HoldReleased,
     HoldSettled,
-    InvoiceIssued,
-    InvoicePaid,
     Malformed,
     MeterDeclared,
     RateCardPublished,
@@ -36,6 +34,7 @@ from creditfold.core.facts import (
     UsageRecorded,
     UsageRetracted,
 )
+from creditfold.core.invoice_facts import InvoiceIssued, InvoicePaid
 from creditfold.core.policy_facts import PolicyPublished
 from creditfold.core.program_facts import (
     ProgramAttached,

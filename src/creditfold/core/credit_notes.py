@@ -31,20 +31,19 @@ from creditfold.core.give_back import (
     unused_value,
 )
 from creditfold.core.invoice_lines import minor_units, shares, unknown_invoice
-from creditfold.core.policy_facts import UsedPortion
-from creditfold.core.rejections import Code, Rejection, highest
-from creditfold.core.release import known, share, unused
-from creditfold.core.state import (
+from creditfold.core.invoice_state import (
     BALANCE,
-    BLOCK,
     CREDIT_NOTE,
     INVOICE,
     Balance,
     BilledLine,
     CreditNote,
     Invoice,
-    Phase,
 )
+from creditfold.core.policy_facts import UsedPortion
+from creditfold.core.rejections import Code, Rejection, highest
+from creditfold.core.release import known, share, unused
+from creditfold.core.state import BLOCK, Phase
 
 VOID = Back("R-VOID", Account.RECEIVABLE, "R-VOID", Account.CONCESSIONS, Place.VOIDED)
 WRITE_OFF = "R-WRITEOFF"

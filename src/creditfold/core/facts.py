@@ -210,51 +210,6 @@ class UsageRetracted(Struct, frozen=True):
     reason: str | None = None
 
 
-class Sale(Struct, frozen=True):
-    """A block that an invoice line sells; without an amount it is what the others leave."""
-
-    block: str
-    amount: Exact | None = None
-
-
-class ArrearsRange(Struct, frozen=True):
-    """Overage of one meter whose usage lies in [start, end)."""
-
-    meter: str
-    start: int
-    end: int
-
-
-class InvoiceLine(Struct, frozen=True):
-    """One line: `amount` without tax. It sells blocks, bills arrears, or is earned at once."""
-
-    line: str
-    amount: Exact
-    tax: Exact | None = None
-    product: str | None = None
-    meter: str | None = None
-    sells: tuple[Sale, ...] = ()
-    arrears_for: tuple[str | ArrearsRange, ...] = ()
-
-
-class InvoiceIssued(Struct, frozen=True):
-    """An invoice went out."""
-
-    invoice: str
-    currency: str
-    lines: tuple[InvoiceLine, ...]
-    due_at: int | None = None
-    recognition: Recognition | None = None
-    balance_applied: Exact | None = None
-
-
-class InvoicePaid(Struct, frozen=True):
-    """Cash came in for an invoice; a part payment pays the lines in order."""
-
-    invoice: str
-    amount: Exact
-
-
 class UnitDeclared(Struct, frozen=True):
     """A custom unit; where it names a meter, one unit is one of that meter."""
 

@@ -58,13 +58,12 @@ from creditfold.core.facts import (
     HoldPlaced,
     HoldReleased,
     HoldSettled,
-    InvoiceIssued,
-    InvoicePaid,
     Malformed,
     UsageCorrected,
     UsageRecorded,
     UsageRetracted,
 )
+from creditfold.core.invoice_facts import InvoiceIssued, InvoicePaid
 from creditfold.core.program_facts import (
     ProgramAttached,
     ProgramDetached,

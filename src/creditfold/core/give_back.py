@@ -17,8 +17,9 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import half_even
 from creditfold.core.invoice_lines import shares
+from creditfold.core.invoice_state import BilledLine
 from creditfold.core.release import release, share
-from creditfold.core.state import BLOCK, BilledLine, Block
+from creditfold.core.state import BLOCK, Block
 
 
 class Back(Struct, frozen=True):

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.exact import INT64_MAX, Exact, half_even
-from creditfold.core.facts import FundingLine, InvoiceIssued, InvoiceLine
+from creditfold.core.facts import FundingLine
+from creditfold.core.invoice_facts import InvoiceIssued, InvoiceLine
+from creditfold.core.invoice_state import FUNDING, BilledLine, Funding
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import FUNDING, BilledLine, Block, Funding, Terms
+from creditfold.core.state import Block, Terms
 
 
 def read_lines(draft: Draft, body: InvoiceIssued, faults: list[Rejection]) -> list[BilledLine]:

@@ -31,10 +31,11 @@ from creditfold.core.give_back import (
     unused_value,
 )
 from creditfold.core.invoice_lines import minor_units, unknown_invoice
+from creditfold.core.invoice_state import INVOICE, BilledLine, Invoice
 from creditfold.core.policy_facts import Chargeback
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.release import asked, release, share
-from creditfold.core.state import BLOCK, INVOICE, BilledLine, Block, Invoice
+from creditfold.core.state import BLOCK, Block
 
 REFUND_PAID = "R-REFUND-PAID"
 CHARGEBACK = "R-CHARGEBACK"

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.facts import Kind, OveragePolicy, Period, Recognition, Rollover
+from creditfold.core.facts import Kind, OveragePolicy, Period, Rollover
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
 
@@ -220,36 +220,6 @@ class Seen(Struct, frozen=True):
     behind: int = 0
 
 
-class BilledLine(Struct, frozen=True):
-    """An invoice line in minor units: `booked` of its gross is unconditional, `paid` is paid.
-
-    `taxed` of what is booked is tax. `sells` is ((block, amount), …) in order; `arrears` lines are
-    booked whole on issue. What is given back has left all of these; of it, `conceded` was for
-    credit that stays drawn, so it still counts for what the blocks are funded by.
-    """
-
-    line: str
-    amount: int
-    tax: int
-    booked: int = 0
-    paid: int = 0
-    product: str | None = None
-    sells: tuple[tuple[str, int], ...] = ()
-    arrears: bool = False
-    taxed: int = 0
-    conceded: int = 0
-
-    @property
-    def gross(self) -> int:
-        """With tax."""
-        return self.amount + self.tax
-
-    @property
-    def unbooked(self) -> int:
-        """What is not booked yet, without tax."""
-        return self.amount - (self.booked - self.taxed)
-
-
 class Hold(Struct, frozen=True):
     """What an open hold has: amounts of blocks in burn order, and `credit` on the limit of `unit`.
 
@@ -264,31 +234,6 @@ class Hold(Struct, frozen=True):
     properties: dict[str, Value] = {}
 
 
-class Invoice(Struct, frozen=True):
-    """An invoice, how far it is booked and paid, and what is approved to go back in cash.
-
-    `closed` says that it was voided or written off: what is left of it is kept as it is.
-    """
-
-    currency: str
-    recognition: Recognition
-    lines: tuple[BilledLine, ...]
-    payable: int = 0
-    closed: bool = False
-
-
-class Balance(Struct, frozen=True):
-    """Minor units of one currency that credit notes left to the customer, not yet applied."""
-
-    amount: int
-
-
-class CreditNote(Struct, frozen=True):
-    """A credit note that was issued; its id is used up."""
-
-    invoice: str
-
-
 class Transfer(Struct, frozen=True):
     """Credit that was sent to another customer: what left, and whether the answer is open."""
 
@@ -297,12 +242,6 @@ class Transfer(Struct, frozen=True):
     amount: int
     value: int
     open: bool = True
-
-
-class Funding(Struct, frozen=True):
-    """A grant named this invoice line before the invoice came."""
-
-    block: str
 
 
 class Price(Struct, frozen=True):
@@ -343,10 +282,6 @@ WALLET = "wallet"
 AGENDA = "agenda"
 SEEN = "seen"
 HOLD = "hold"
-INVOICE = "invoice"
-FUNDING = "funding"
-BALANCE = "balance"
-CREDIT_NOTE = "credit_note"
 TRANSFER = "transfer"
 CHAIN = "chain"
 JOURNAL = "journal"
