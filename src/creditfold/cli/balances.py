@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import msgspec
 
 from creditfold.contract.instants import parse_instant
-from creditfold.contract.outputs import Snapshot
 from creditfold.contract.partitions import ONLY
+from creditfold.contract.snapshots import Snapshot
 from creditfold.contract.topics import INPUTS, LEDGER, RANK, event_type
 from creditfold.local.runtime import LocalRuntime
 from creditfold.log.order import ordered

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from creditfold.contract import outputs
 from creditfold.contract.envelope import JSON, NAME_BYTES_MAX, SPEC_VERSION
+from creditfold.contract.snapshots import Snapshot
 from creditfold.contract.topics import (
     DEAD_LETTERS,
     LEDGER,
@@ -143,7 +144,7 @@ def dead_letter_record(letter: outputs.DeadLetter, key: bytes | None) -> Output:
     return record._replace(key=key if key and len(key) <= NAME_BYTES_MAX else None)
 
 
-def snapshot_line(customer: str, snapshot: outputs.Snapshot) -> bytes:
+def snapshot_line(customer: str, snapshot: Snapshot) -> bytes:
     """A customer's balances as one line of structured JSON, as `creditfold simulate` ends with."""
     return canonical(
         {

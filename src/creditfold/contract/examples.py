@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from creditfold.contract import encode, outputs
+from creditfold.contract import encode, outputs, snapshots
 from creditfold.contract.dead_letters import dead_letter
 from creditfold.contract.envelope import SPEC_VERSION, Undecodable, Unreadable
 from creditfold.contract.exact_json import parse
@@ -235,11 +235,11 @@ _BATCH = outputs.Batch(
     out=_HASH,
 )
 _BATCH_MINIMAL = outputs.Batch(batch=1, now=NOON, code=_VERSION, in_=(), due=1, prev="", out=_HASH)
-_SNAPSHOT_MINIMAL = outputs.Snapshot(at=NOON, blocks=(), usable={}, overage={})
-_SNAPSHOT = outputs.Snapshot(
+_SNAPSHOT_MINIMAL = snapshots.Snapshot(at=NOON, blocks=(), usable={}, overage={})
+_SNAPSHOT = snapshots.Snapshot(
     at=NOON,
     blocks=(
-        outputs.BlockBalance(
+        snapshots.BlockBalance(
             block="B1",
             kind=Kind.PAID,
             program="pro-monthly",
@@ -267,7 +267,7 @@ _SNAPSHOT = outputs.Snapshot(
     overage={"USD": "0.002", "meter:llm.input_tokens": "12"},
     held={"credits": "20"},
     holds=(
-        outputs.OpenHold(
+        snapshots.OpenHold(
             hold="H1",
             expires_at="2026-11-22T12:10:00Z",
             blocks={"B1": "20"},
@@ -276,7 +276,7 @@ _SNAPSHOT = outputs.Snapshot(
         ),
     ),
     top_ups=(
-        outputs.OpenTopUps(
+        snapshots.OpenTopUps(
             unit="credits",
             threshold="50",
             pending={f"{_ID}.n1": "60"},
@@ -286,7 +286,7 @@ _SNAPSHOT = outputs.Snapshot(
     credit_limits={"USD": "100"},
     spendable={"USD": "99.498", "credits": "975"},
     programs=(
-        outputs.Enrolment(
+        snapshots.Enrolment(
             program="pro-monthly",
             subscription="S1",
             granted=2,
@@ -295,7 +295,7 @@ _SNAPSHOT = outputs.Snapshot(
         ),
     ),
     subscriptions=(
-        outputs.SubscriptionState(
+        snapshots.SubscriptionState(
             subscription="S1",
             plan="pro",
             status=SubscriptionStatus.ACTIVE,

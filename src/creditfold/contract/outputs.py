@@ -1,36 +1,18 @@
-"""What creditfold writes: ledger, revenue, notices, dead letters, balances; readers are tolerant.
+"""What creditfold writes: ledger, revenue, notices and dead letters; readers are tolerant.
 
 Amounts are decimal strings; postings alone use integer minor units. Absent is none.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-from creditfold.contract.fields import DECIMAL_PATTERN
-from creditfold.contract.instants import TIME_PATTERN
+from creditfold.contract.output_fields import Chain, Decimal, Instant, Output, Sha256
+from creditfold.contract.snapshots import Snapshot
 from creditfold.contract.topics import event_type
 from creditfold.core.entries import Place, Status
-from creditfold.core.facts import Kind
-from creditfold.core.program_state import SubscriptionStatus
-
-Decimal: TypeAlias = Annotated[str, StringConstraints(pattern=DECIMAL_PATTERN)]
-Instant: TypeAlias = Annotated[
-    str,
-    StringConstraints(pattern=TIME_PATTERN),
-    Field(json_schema_extra={"format": "date-time"}),
-]
-Sha256: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Chain: TypeAlias = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
-"""A SHA-256 in hex, or nothing before the first link."""
-
-
-class Output(BaseModel):
-    """A record that creditfold writes; fields that a reader does not know are passed over."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
 
 class Owed(Output):
@@ -264,110 +246,6 @@ class DeadLetter(Output):
     value: Original | None = Field(None, description="Its value; absent where it had none.")
     headers: tuple[OriginalHeader, ...] = Field((), description="Its headers, in order.")
     headers_left_out: int = Field(0, description="How many more headers did not fit.")
-
-
-class BlockBalance(Output):
-    """Where a block's units are."""
-
-    block: str = Field(description="The block's id.")
-    kind: Kind = Field(description="What sort of credit it is.")
-    program: str | None = Field(None, description="The program that granted it.")
-    rolled_from: str | None = Field(None, description="The block from which it rolled over.")
-    transferred_from: str | None = Field(
-        None, description="The <customer>:<block> that it came from."
-    )
-    effective_at: Instant = Field(description="From when it may be drawn.")
-    expires_at: Instant | None = Field(None, description="The first instant at which it is gone.")
-    unit: str = Field(description="What it is counted in.")
-    quantity: Decimal = Field(description="Its size: the sum of its places.")
-    issued: Decimal = Field(description="Granted and not yet active.")
-    available: Decimal = Field(description="What may be drawn.")
-    held: Decimal = Field(description="What holds reserve.")
-    drawn: Decimal = Field(description="What usage drew.")
-    expired: Decimal = Field(description="What expired.")
-    voided: Decimal = Field(description="What was voided.")
-    refunded: Decimal = Field(description="What was refunded.")
-    rolled_out: Decimal = Field(description="What rolled into another block.")
-    transferred_out: Decimal = Field(description="What went to another customer.")
-    value: Decimal = Field(description="The price paid for it, as granted.")
-    value_now: Decimal = Field(description="The price after what changed it since.")
-    recognised: Decimal = Field(description="Revenue posted for it.")
-    carrying: Decimal = Field(description="What is still owed: max(0, funded - recognised).")
-    failed_period: tuple[Instant, Instant] | None = Field(
-        None, description="The period [from, to) that it makes up for."
-    )
-
-
-class OpenHold(Output):
-    """What an open hold has set aside."""
-
-    hold: str = Field(description="The hold's id.")
-    expires_at: Instant = Field(description="When it ends by itself.")
-    blocks: dict[str, Decimal] = Field(
-        description="What it has of each block, in the block's unit."
-    )
-    unit: str | None = Field(None, description="The unit on whose credit limit it stands, if any.")
-    on_credit: Decimal | None = Field(None, description="How much of that is on the credit limit.")
-
-
-class OpenTopUps(Output):
-    """What was asked for of a unit, and when more may be."""
-
-    unit: str = Field(description="The unit.")
-    threshold: Decimal | None = Field(
-        None, description="At or below this it is asked for; absent: never."
-    )
-    pending: dict[str, Decimal] = Field(description="How much each unanswered notice asked for.")
-    next_at: Instant | None = Field(None, description="Before this nothing is asked for.")
-
-
-class Enrolment(Output):
-    """What a program has granted so far, and what it grants next by all that is known."""
-
-    program: str = Field(description="The program's id.")
-    subscription: str | None = Field(None, description="The subscription that it grants for.")
-    granted: int = Field(description="How many grants so far.")
-    covered_until: Instant | None = Field(
-        None, description="Until when the last grant counts; absent is for ever, or no grant yet."
-    )
-    next_at: Instant | None = Field(None, description="When the next grant is due; absent: never.")
-
-
-class SubscriptionState(Output):
-    """A subscription as it is."""
-
-    subscription: str = Field(description="Its id.")
-    plan: str = Field(description="What is subscribed to.")
-    status: SubscriptionStatus = Field(description="active, paused or cancelled.")
-    period_ends_at: Instant | None = Field(None, description="When the present period ends.")
-    at_period_end: SubscriptionStatus | None = Field(
-        None, description="What it becomes then; absent: what it is."
-    )
-    next_plan: str | None = Field(None, description="The plan that it then changes to.")
-
-
-class Snapshot(Output):
-    """All that a customer has, at an instant."""
-
-    at: Instant = Field(description="The instant.")
-    blocks: tuple[BlockBalance, ...] = Field(description="All blocks, dead ones too.")
-    usable: dict[str, Decimal] = Field(description="What may be drawn, by unit.")
-    overage: dict[str, Decimal] = Field(
-        description="Overage not invoiced, by unit of its price, else by meter:<meter>."
-    )
-    held: dict[str, Decimal] = Field({}, description="What holds have of the blocks, by unit.")
-    holds: tuple[OpenHold, ...] = Field((), description="All open holds.")
-    top_ups: tuple[OpenTopUps, ...] = Field((), description="Top-ups, by unit.")
-    credit_limits: dict[str, Decimal] = Field(
-        {}, description="How much may be held beyond credit, by unit."
-    )
-    spendable: dict[str, Decimal] = Field(
-        {},
-        description="What a new hold could have at most, by unit: usable, and of the credit limit "
-        "what neither open overage nor another hold has.",
-    )
-    programs: tuple[Enrolment, ...] = Field((), description="Programs that grant to it, or did.")
-    subscriptions: tuple[SubscriptionState, ...] = Field((), description="All subscriptions.")
 
 
 OUTPUTS: dict[str, type[Output]] = {

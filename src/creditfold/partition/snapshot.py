@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from creditfold.contract.outputs import BlockBalance, OpenHold, OpenTopUps, Snapshot
+from creditfold.contract.snapshots import BlockBalance, OpenHold, OpenTopUps, Snapshot
 from creditfold.core import revenue
 from creditfold.core.catalog import Catalog
 from creditfold.core.currencies import MINOR_EXPONENT

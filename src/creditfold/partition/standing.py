@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from creditfold.contract import outputs
+from creditfold.contract import snapshots
 from creditfold.core.calendar import END, local, period
 from creditfold.core.catalog import Catalog
 from creditfold.core.program_state import ENROLMENT, SUBSCRIPTION, Enrolment, Subscription
@@ -12,7 +12,7 @@ from creditfold.core.state import AGENDA, PROFILE, Agenda, Phase, Profile, State
 from creditfold.core.times import rfc3339
 
 
-def programs(state: State, customer: str) -> Iterator[outputs.Enrolment]:
+def programs(state: State, customer: str) -> Iterator[snapshots.Enrolment]:
     """What has been granted by which program, and what is due next."""
     agenda: Agenda = state.get((customer, AGENDA, "")) or Agenda()
     due = {item[2]: item[0] for item in agenda.items if item[1] is Phase.REFILL}
@@ -20,7 +20,7 @@ def programs(state: State, customer: str) -> Iterator[outputs.Enrolment]:
     for id_ in sorted({*due, *known}):
         program, _, subject = id_.partition(":")
         record = known.get(id_)
-        yield outputs.Enrolment(
+        yield snapshots.Enrolment(
             program=program,
             subscription=None if subject == customer else subject,
             granted=0 if record is None else record.granted,
@@ -31,7 +31,7 @@ def programs(state: State, customer: str) -> Iterator[outputs.Enrolment]:
 
 def subscriptions(
     state: State, catalog: Catalog, customer: str, at: int
-) -> Iterator[outputs.SubscriptionState]:
+) -> Iterator[snapshots.SubscriptionState]:
     """All subscriptions, with what is put off to the end of their period."""
     profile: Profile = state.get((customer, PROFILE, ""))
     zone = catalog.zone(profile.time_zone)
@@ -39,7 +39,7 @@ def subscriptions(
     for id_, record in known.items():
         pending = record.pending
         ends = period(local(record.anchor, zone), record.period, at, zone)[1]
-        yield outputs.SubscriptionState(
+        yield snapshots.SubscriptionState(
             subscription=id_,
             plan=record.plan,
             status=record.status,

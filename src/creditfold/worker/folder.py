@@ -8,8 +8,8 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from creditfold.contract.outputs import Snapshot
 from creditfold.contract.partitions import Home, partition_of
+from creditfold.contract.snapshots import Snapshot
 from creditfold.contract.topics import TRANSFERS
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account

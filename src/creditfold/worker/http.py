@@ -28,8 +28,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from creditfold.contract.envelope import customer_id_fault
-from creditfold.contract.outputs import Snapshot
 from creditfold.contract.partitions import partition_of
+from creditfold.contract.snapshots import Snapshot
 from creditfold.engine.app import Engine
 from creditfold.worker.metrics import WorkerCollector
 from creditfold.worker.vitals import Vitals
