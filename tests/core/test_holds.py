@@ -247,6 +247,16 @@ def test_open_overage_uses_up_the_credit_limit_and_usage_never_asks_it():
     assert "not_enough" == hold(book, "1", "other")["code"]
 
 
+def test_where_nobody_would_owe_it_no_end_of_another_hold_makes_room_on_a_limit():
+    book = Book()
+    book.applied("customer.updated", {"credit_limits": {"USD": "5"}})
+    hold = {"unit": "USD", "expires_at": "2026-01-05T00:00:00Z"}
+    book.applied("hold.placed", hold | {"hold": "h1", "quantity": "3"})
+    assert "held" == book.refused("hold.placed", hold | {"hold": "h2", "quantity": "4"})
+    book.applied("customer.updated", {"overage": {"default": "block"}})
+    assert "not_enough" == book.refused("hold.placed", hold | {"hold": "h2", "quantity": "2"})
+
+
 def test_a_limit_is_changed_and_removed():
     book = Book()
     book.applied("customer.updated", {"credit_limits": {"USD": "10", "credits": "5"}})

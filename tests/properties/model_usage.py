@@ -199,7 +199,11 @@ def place(model: Model, customer: Customer, event: Event, time: int) -> None:  #
             if not alone:
                 taken += sum(hold.credit for hold in customer.holds.values() if hold.unit == unit)
             rest = bill.owed(unit) if bill.asked != "" else costs[unit]
-            if rest <= customer.credit_limits.get(unit, Fraction(0)) - taken:
+            room = customer.credit_limits.get(unit, Fraction(0)) - taken
+            usual = customer.choices.get("default", model.policy("overage.default", time, "bill"))
+            if customer.choices.get(unit, usual) in ("block", "buffer"):
+                room = Fraction(0)  # nobody would owe it
+            if rest <= room:
                 return parts, unit, rest
         return None
 

@@ -109,20 +109,22 @@ def _beyond(draft: Draft, demand: Demand, *, others: bool) -> tuple[str, int] | 
     for unit in sorted(demand.prices, key=lambda unit: (unit != account.currency, unit)):
         price = demand.prices[unit]
         rest = price.amount if demand.rest is None else demand.rest.in_unit(price)
-        freed = account.on_credit.get(unit, 0) if others else 0
-        if rest <= room(account, profile, draft.policy, unit) + freed:
+        if rest <= room(account, profile, draft.policy, unit, others=others):
             return unit, rest
     return None
 
 
-def room(account: Account, profile: Profile, policy: Policy, unit: str) -> int:
+def room(
+    account: Account, profile: Profile, policy: Policy, unit: str, *, others: bool = False
+) -> int:
     """What neither open overage nor a hold has of the unit's credit limit; may be below zero.
 
-    Where usage beyond credit is nobody's debt, there is no limit to go up to.
+    Where usage beyond credit is nobody's debt, there is no limit to go up to. With `others`, as if
+    no other hold were there.
     """
     if not policy_of(profile, policy, unit).owed:
         return 0
-    taken = account.overage.get(unit, 0) + account.on_credit.get(unit, 0)
+    taken = account.overage.get(unit, 0) + (0 if others else account.on_credit.get(unit, 0))
     return profile.credit_limits.get(unit, 0) - taken
 
 
