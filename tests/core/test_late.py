@@ -250,3 +250,41 @@ def test_what_rolled_over_stays_kept_from_usage_however_often_more_comes_late():
     assert [("own", "6.5")] == uncovered(late)
     again = use(book, "u2", "1", NOW, recorded="2026-01-05T00:00:00Z")
     assert ([], [("own", "1")]) == (moved(again), uncovered(again))
+
+
+def test_usage_ahead_of_the_log_does_not_keep_later_credit_from_other_usage():
+    """One host's clock is fast; what the others send after the grant is drawn from it."""
+    book = Book()
+    ahead, at = "2026-01-02T12:04:00Z", "2026-01-02T12:01:00Z"
+    assert [("own", "2")] == uncovered(use(book, "fast", "2", ahead, recorded=NOON))
+    granted = book.grant("b", "5", at="2026-01-02T12:00:01Z")
+    assert ("fast", "b", "available", "drawn", "2") == moved(granted)[-1]
+    assert [("fast", "-2")] == uncovered(granted)
+    assert [("u1", "b", "available", "drawn", "4")] == moved(use(book, "u1", "4", at))[1:]
+    assert {"USD": "1"} == book.snapshot()["overage"]
+
+
+def test_usage_ahead_of_the_log_draws_what_a_program_grants_before_its_instant():
+    book = Book()
+    terms = {
+        "grant": {"kind": "promotional", "unit": "USD", "quantity": "3", "expires": "period_end"},
+        "every": "P1D",
+        "anchor": "2026-01-01T00:00",
+    }
+    book.applied("program.attached", {"program": "p", "definition": terms}, AGO)
+    use(book, "fast", "1", "2026-01-03T00:03:00Z", recorded="2026-01-02T23:59:00Z")
+    use(book, "u1", "1", "2026-01-03T00:01:00Z")
+    (block,) = [b for b in book.snapshot()["blocks"] if b["block"] == "p:c:2"]
+    assert ("1", "2", {}) == (block["available"], block["drawn"], book.snapshot()["overage"])
+
+
+def test_a_block_that_had_expired_when_it_was_granted_is_folded_again_behind_its_grant():
+    """Its expiry lies before the grant, and can only have happened after it."""
+    book = Book()
+    use(book, "u2", "1", NOON)
+    past = {"effective_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T01:00:00Z"}
+    book.grant("b", "5", at=NOW, **past)
+    for id_ in ("u1", "u0"):
+        late = use(book, id_, "1", "2026-01-02T00:30:00Z", recorded="2026-01-02T14:00:00Z")
+        assert ([], [("own", "1")]) == (moved(late), uncovered(late))
+    assert "5" == book.block()["expired"]

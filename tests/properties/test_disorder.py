@@ -95,6 +95,9 @@ def changes(draw: st.DrawFn, number: int, at: int) -> Event:
     return fact(kind, data, id=f"f{number}", at=at, customer="ada", recorded=at)
 
 
+DELAYS = st.sampled_from([0, 0, MINUTE, 2 * HOUR, 26 * HOUR, 70 * HOUR, -MINUTE, -4 * MINUTE])
+"""How much later than it happens usage is recorded; clocks of hosts that are ahead make it less."""
+
 OVERAGE = st.sampled_from(["bill", "carry", "block"])
 
 
@@ -147,7 +150,7 @@ def days(
         if eventful and draw(st.integers(0, 4)) == 0:
             data["hold"] = {"hold": f"h{draw(st.integers(0, 2))}", "final": draw(st.booleans())}
         usage.append(fact("usage.recorded", data, id=f"u{number}", at=now, customer="ada"))
-        delays[f"u{number}"] = draw(st.sampled_from([0, 0, MINUTE, 2 * HOUR, 26 * HOUR, 70 * HOUR]))
+        delays[f"u{number}"] = draw(DELAYS)
     return told, usage, delays
 
 
@@ -167,7 +170,7 @@ def amended_days(draw: st.DrawFn) -> tuple[list[Event], list[Event], dict[str, i
             )
         kind = "usage.retracted" if what == "retracted" else "usage.corrected"
         more = draw(st.sampled_from([0, MINUTE, 3 * HOUR, 50 * HOUR]))
-        at = instant(event["time"]) + min(delays[event["id"]] + more, 71 * HOUR)
+        at = max(START, instant(event["time"]) + min(delays[event["id"]] + more, 71 * HOUR))
         changes.append(fact(kind, data, id=f"change{number}", at=at, customer="ada", recorded=at))
     return told, usage, delays, changes
 
@@ -175,7 +178,7 @@ def amended_days(draw: st.DrawFn) -> tuple[list[Event], list[Event], dict[str, i
 def folded(told: list[Event], usage: list[Event], delays: dict[str, int]) -> list[Event]:
     """What comes of it when each usage is recorded so much later than it happened."""
     arriving = [
-        event | {"recordedtime": text(instant(event["time"]) + delays[event["id"]])}
+        event | {"recordedtime": text(max(START, instant(event["time"]) + delays[event["id"]]))}
         for event in usage
     ]
     facts = sorted(

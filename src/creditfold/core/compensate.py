@@ -303,7 +303,7 @@ def _take_over(draft: Draft, past: Past) -> None:
             draft.put(key[1], key[2], record)
     then: Account = past.get((draft.customer, ACCOUNT, ""))
     draft.edit_account().carried = then.carried
-    draft.freed = False  # it has been offered all credit there is
+    draft.freed, draft.carried_at = False, None  # it has been offered all credit there is
 
 
 def _agenda(draft: Draft, past: Past) -> None:

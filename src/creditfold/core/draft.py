@@ -75,6 +75,7 @@ class Draft:
         self.outcome = outcome
         self.time = time
         self.now = now
+        self.by_clock = by_clock
         self.present = time if by_clock else now
         """The instant up to which the customer's log has been folded."""
         self.expired_by = time - 1 if by_clock else now
@@ -88,6 +89,8 @@ class Draft:
         self.changes: dict[Key, Any] = {}
         self.freed = False
         """Whether credit may now repay what was carried."""
+        self.carried_at: int | None = None
+        """From when on credit may repay what this usage left open."""
         self.moves: list[Move] = []
         self.repaid: list[Repaid] = []
         self.resets: tuple[str, ...] = ()
@@ -138,6 +141,7 @@ class Draft:
         self.resets = ()
         self.changes.clear()
         self.exhausted = self.freed = False
+        self.carried_at = None
         self._account = None
         self._journal = 0
 

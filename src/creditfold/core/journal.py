@@ -224,16 +224,54 @@ def due_place(instant: int, phase: Phase, subject: str) -> str:
     return f"{instant + _BEFORE_1970:016x}{phase:02d}{subject}"
 
 
-def repayment_place(instant: int, last: str) -> str:
-    """Where a repayment stands: right behind what came before it, whatever fell due then."""
-    place = due_place(instant, Phase.REPAYMENT, "")
-    return place if place > last else f"{last}\0"
-
-
-def command_place(time: int, seq: int, front: str) -> str:
-    """Where a command stands: at its time, or behind the usage that was folded before it."""
+def command_place(time: int, seq: int, last: str) -> str:
+    """Where a command stands: at its time, or behind the `last` that was folded before it."""
     place = f"{time + _BEFORE_1970:016x}{_COMMAND}{seq:016x}"
-    return place if place > front else f"{front[:16]}{_AFTER_USAGE}{seq:016x}"
+    return place if place > last else f"{last[:16]}{_AFTER_USAGE}{seq:016x}"
+
+
+def behind_place(place: str, last: str) -> str:
+    """The place, or right behind the `last` that was folded before it."""
+    return place if place >= last else f"{last}\0"
+
+
+def last_before(draft: Draft, place: str) -> str:
+    """The last item from a place on that what comes now stands behind; "" where there is none.
+
+    Usage ahead of the log came before it, but happens behind it. What a command has put on the
+    agenda for an instant that had gone by stands behind that command.
+    """
+    front = draft.edit_account().front
+    if place > front or not draft.policy.in_order:
+        return front
+    items = list(behind(draft, place))
+    present = draft.present
+    if draft.by_clock:
+        known = [_log_time(at, item) for at, item in items]
+        present = max((at for at in known if at >= present), default=present - 1)
+    last, ahead = "", False
+    for at, item in items:
+        if instant_of(at) > present:
+            break
+        if isinstance(item, Use):
+            ahead = item.recorded_at < present == item.time
+        elif not _follows(at, item):
+            ahead = False
+        last = last if ahead else at
+    return last
+
+
+def _log_time(place: str, item: Item) -> int:
+    """An instant that the log had reached when the item was done."""
+    if not isinstance(item, FellDue):
+        return item.recorded_at
+    # What fell due behind usage that is ahead of the log did so before that usage's instant.
+    return -_BEFORE_1970 if _follows(place, item) else instant_of(place)
+
+
+def _follows(place: str, item: Item) -> bool:
+    """Whether it fell due right behind another item, and not at an instant of its own."""
+    return isinstance(item, FellDue) and not place[16].isdigit()
 
 
 def instant_of(place: str) -> int:

@@ -52,18 +52,19 @@ def take(draft: Draft, use: Use) -> None:
             journal.enter(draft, use.place, replace(drawn, images=images))
             return
         draft.restart()
-    refold(draft, use.place, use)
+    _refold_with(draft, use)
 
 
 def due(draft: Draft, phase: Phase, subject: str) -> None:
-    """Do what falls due; usage of a later time may have been folded before it."""
-    account = draft.edit_account()
-    front = account.front
+    """Do what falls due, before usage of a later time that has been folded already."""
     place = journal.due_place(draft.time, phase, subject)
-    if phase is Phase.REPAYMENT:  # what freed the credit may stand behind later usage
-        place = journal.repayment_place(draft.time, front)
-    if phase in REDONE and place < front and draft.policy.in_order:
-        refold(draft, place)
+    # What falls due later at this instant does so by itself; all repayments are one.
+    until = journal.due_place(
+        draft.time, phase, "~" if phase is Phase.REPAYMENT else f"{subject}\0"
+    )
+    place = journal.behind_place(place, journal.last_before(draft, place))
+    if phase in REDONE and place < draft.edit_account().front and draft.policy.in_order:
+        _refold(draft, place, dict(journal.behind(draft, place)), until)
         return
     fall_due(draft, phase, subject)
     if not draft.moves and phase is not Phase.HOLD_END:
@@ -71,9 +72,7 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
     if phase in REDONE:
         journal.enter(draft, place, FellDue(journal.images(draft), tuple(draft.repaid)))
         return
-    if place < front:
-        place = journal.command_place(draft.time, account.seq, front)
-    _write(draft, place, _answered(draft))
+    _write(draft, place, _answered(draft), until)
 
 
 def command(draft: Draft, body: CustomerBody) -> None:
@@ -89,8 +88,9 @@ def command(draft: Draft, body: CustomerBody) -> None:
         item = replace(item, moves=(), placed=body)
     if isinstance(body, HoldReleased):
         item = replace(item, moves=(), released=body.hold)
-    account = draft.edit_account()
-    _write(draft, journal.command_place(draft.time, account.seq, account.front), item)
+    seq, at = draft.edit_account().seq, min(draft.time, draft.now)
+    last = journal.last_before(draft, journal.command_place(at, seq, ""))
+    _write(draft, journal.command_place(at, seq, last), item, _by_now(draft))
 
 
 def _answered(draft: Draft) -> Command:
@@ -113,24 +113,41 @@ def _answered(draft: Draft) -> Command:
     )
 
 
-def _write(draft: Draft, place: str, item: Command) -> None:
+def _write(draft: Draft, place: str, item: Command, until: str) -> None:
+    """Write down what a command did; usage ahead of it, which it may concern, is folded again."""
     done = (item.moves, item.terms, item.resets, item.placed, item.released, item.billed)
-    if any(done) or item.profile is not None:
-        journal.enter(draft, place, item)
+    if not any(done) and item.profile is None:
+        return
+    front = draft.edit_account().front
+    journal.enter(draft, place, item)
+    if place < front and draft.policy.in_order:
+        # It was done last, whatever its place.
+        _refold(draft, place, {**dict(journal.behind(draft, place)), place: item}, until)
 
 
-def refold(draft: Draft, place: str, after: Use | None = None) -> None:
-    """Fold everything again from a place on, with `after` in it."""
-    items = dict(journal.behind(draft, place))
+def _by_now(draft: Draft) -> str:
+    """A place behind all that has fallen due so far."""
+    return journal.command_place(draft.present + 1, 0, "")
+
+
+def _refold_with(draft: Draft, use: Use) -> None:
+    """Fold usage in its place, and all behind it again."""
+    _refold(draft, use.place, dict(journal.behind(draft, use.place)), _by_now(draft), use)
+
+
+def _refold(
+    draft: Draft, place: str, items: dict[str, Item], until: str, after: Use | None = None
+) -> None:
+    """Fold the items behind a place again from there on, with `after` among them.
+
+    They are in the order in which they were done; what falls due by `until` does so again.
+    """
     todo: dict[str, Use | Command] = {
         place: item for place, item in items.items() if not isinstance(item, FellDue)
     }
     if after is not None:
         todo[place] = after
-    until = journal.command_place(draft.present + 1, 0, "")
-    if after is None:  # what falls due later at this instant does so by itself
-        until = f"{place}\0"
-    past, redone = _again(draft, items, todo, until)
+    past, redone = _again(draft, place, items, todo, until)
     compensate(draft, past, items, redone)
     for at in sorted(items.keys() - redone.keys()):
         draft.put(JOURNAL, at, None)
@@ -143,12 +160,12 @@ def refold(draft: Draft, place: str, after: Use | None = None) -> None:
 
 
 def _again(
-    draft: Draft, items: dict[str, Item], todo: dict[str, Use | Command], until: str
+    draft: Draft, place: str, items: dict[str, Item], todo: dict[str, Use | Command], until: str
 ) -> tuple[Past, dict[str, Item]]:
     """What would have been. Where a command would lack what it took, no usage may have that."""
     kept: frozenset[str] = frozenset()
     while True:
-        past = Past(draft, items, kept)
+        past = Past(draft, place, items, kept)
         redone: dict[str, Item] = {}
         try:
             for at, item in sorted(todo.items()):
@@ -166,12 +183,12 @@ def correct(draft: Draft, use: Use, changed: Use) -> None:
     more = changed.quantity > use.quantity
     again = more or use.place <= draft.edit_account().boundary
     if draft.policy.in_order and again:
-        refold(draft, use.place, changed)
+        _refold_with(draft, changed)
         return
     after = burn_more(draft, use, changed) if more else unwound(draft, changed)
     if use.carried or after.carried:  # what credit repays is no longer the usage's alone
         draft.restart()
-        refold(draft, use.place, changed)
+        _refold_with(draft, changed)
         return
     before = {use.place: use}
     backs, _ = changed_slices(draft, before, {use.place: after})

@@ -133,7 +133,8 @@ def carry(draft: Draft, id_: str, usage: str, demand: Demand, unpaid: Unpaid) ->
     if draft.get(CARRIED, id_) is None:
         draft.edit_account().carried += 1
     draft.put(CARRIED, id_, carried)
-    draft.freed = True  # credit may be there that the usage was too late or early for
+    # Credit may be there that the usage was too late or early for.
+    draft.carried_at = max(draft.present, demand.time)
 
 
 def _uncovered(demand: Demand) -> int:
@@ -163,12 +164,16 @@ def schedule_repayment(draft: Draft) -> None:
     All that becomes available at an instant comes first, so that the burn order chooses among it.
     """
     account = draft.edit_account()
-    if not draft.freed or not account.carried:
+    if not account.carried:
         return
-    agenda: Agenda = draft.get(AGENDA) or Agenda()
-    if not any(item[:2] == (draft.present, Phase.REPAYMENT) for item in agenda.items):
-        # Credit may come several times in one instant, and each repayment is an outcome.
-        draft.schedule((draft.present, Phase.REPAYMENT, f"{account.seq}"))
+    instants = {draft.present} if draft.freed else set()
+    if draft.carried_at is not None:
+        instants.add(draft.carried_at)
+    for at in sorted(instants):
+        agenda: Agenda = draft.get(AGENDA) or Agenda()
+        if not any(item[:2] == (at, Phase.REPAYMENT) for item in agenda.items):
+            # Credit may come several times in one instant, and each repayment is an outcome.
+            draft.schedule((at, Phase.REPAYMENT, f"{account.seq}"))
 
 
 def repay(draft: Draft) -> None:

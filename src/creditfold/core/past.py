@@ -50,9 +50,12 @@ class Past(Overlay):
     Of what the commands in `kept` took, no usage gets anything.
     """
 
-    def __init__(self, draft: Draft, items: Mapping[str, Item], kept: frozenset[str]) -> None:
+    def __init__(
+        self, draft: Draft, place: str, items: Mapping[str, Item], kept: frozenset[str]
+    ) -> None:
         super().__init__(draft.state(), {})
         self._draft = draft
+        self._place = place
         self._last = ""
         self._kept = kept
         self._to_keep: Counter[tuple[str, Place]] = Counter()
@@ -170,12 +173,18 @@ class Past(Overlay):
             instant, phase, subject = found
             draft = self._begin(instant, instant, self._draft.outcome, by_clock=True)
             fall_due(draft, phase, subject)
-            at = journal.due_place(instant, phase, subject)
-            if phase is Phase.REPAYMENT:
-                at = journal.repayment_place(instant, self._last)
+            at = self._stands(journal.due_place(instant, phase, subject))
             if draft.moves or phase is Phase.HOLD_END:
                 redone[at] = FellDue(journal.images(draft, self._had), tuple(draft.repaid))
             self._end(draft, at)
+
+    def _stands(self, at: str) -> str:
+        """Where something that falls due stands: it may do so behind what was not undone."""
+        last = self._last
+        if at < self._place and not last:
+            earlier = journal.behind(self._draft, at)
+            last = max((found for found, _ in earlier if found < self._place), default="")
+        return journal.behind_place(at, last)
 
     def _next_due(self, place: str) -> tuple[int, Phase, str] | None:
         agenda: Agenda | None = self.get((self._draft.customer, AGENDA, ""))
