@@ -241,12 +241,15 @@ class Stand:
         return made
 
     def forget(self, kind: str, name: str) -> None:
-        """Delete what only this contender wrote, so that rounds are alike."""
+        """Delete what this contender wrote, so that rounds are alike."""
         mine = [f"{name}.{topic.name}" for topic in OUTPUTS]
-        for future in self._admin.delete_topics(
-            [changelog(name)] if kind == "worker" else mine
-        ).values():
+        if kind == "worker":  # no worker starts on a ledger without the state that goes with it
+            mine = [changelog(name), *(topic.name for topic in OUTPUTS)]
+        for future in self._admin.delete_topics(mine).values():
             future.result()
+        while set(mine) & self._admin.list_topics(timeout=10).topics.keys():
+            time.sleep(0.1)
+        create(self.bootstrap, partitions=self.partitions)
 
 
 def bytes_below(directory: Path) -> int:

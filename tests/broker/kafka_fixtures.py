@@ -198,12 +198,18 @@ def content(outcomes: Iterator[Any]) -> dict[str, list[tuple[Any, ...]]]:
 
 
 class OddBroker(JarBroker):
-    """A node that can also be reached with a login, with TLS, and by an address that is wrong."""
+    """A node that can also be reached by other listeners, and by an address that is wrong.
+
+    `login` asks for a login, `tls` has TLS, `both` asks for a login over TLS, and `mutual` asks
+    for the client's certificate, of which `badge` is one and `key` its key, with a password.
+    """
 
     def __init__(self, data: Path) -> None:
         super().__init__(data)
         self.login, self.tls, self.lost = free_port(), free_port(), free_port()
+        self.both, self.mutual = free_port(), free_port()
         self.certificate = data / "certificate.pem"
+        self.badge, self.key = data / "badge.pem", data / "key.pem"
 
     def start(self, seconds: float = 60.0) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
@@ -216,6 +222,15 @@ class OddBroker(JarBroker):
                 check=True, capture_output=True)  # fmt: skip
             subprocess.run([*tool, "-exportcert", "-alias", "k", "-rfc", "-file",
                             str(self.certificate)], check=True, capture_output=True)  # fmt: skip
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-passout", "pass:hush",
+                 "-subj", "/CN=alice", "-days", "30", "-keyout", str(self.key),
+                 "-out", str(self.badge)],
+                check=True, capture_output=True)  # fmt: skip
+            subprocess.run(
+                ["keytool", "-storepass", "secret", "-keystore", str(self._data / "trust.p12"),
+                 "-importcert", "-noprompt", "-alias", "alice", "-file", str(self.badge)],
+                check=True, capture_output=True)  # fmt: skip
         super().start(seconds)
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
@@ -227,28 +242,51 @@ class OddBroker(JarBroker):
 
     def _properties(self) -> str:
         text = super()._properties()
-        more = f",LOGIN://127.0.0.1:{self.login},TLS://127.0.0.1:{self.tls},LOST://127.0.0.1:{self.lost}"
-        told = (
-            f",LOGIN://127.0.0.1:{self.login},TLS://127.0.0.1:{self.tls},LOST://broker.invalid:9092"
-        )
+        ports = {
+            "LOGIN": self.login, "TLS": self.tls, "BOTH": self.both, "MUTUAL": self.mutual,
+        }  # fmt: skip
+        here = "".join(f",{name}://127.0.0.1:{port}" for name, port in ports.items())
         longer = {
-            "listeners": more,
-            "advertised.listeners": told,
-            "listener.security.protocol.map": ",LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT",
+            "listeners": f"{here},LOST://127.0.0.1:{self.lost}",
+            "advertised.listeners": f"{here},LOST://broker.invalid:9092",
+            "listener.security.protocol.map": ",LOGIN:SASL_PLAINTEXT,TLS:SSL,LOST:PLAINTEXT"
+            ",BOTH:SASL_SSL,MUTUAL:SSL",
         }
         module = "org.apache.kafka.common.security.{0}LoginModule required"
-        login = "listener.name.login.{0}.sasl.jaas.config={1};"
-        scram = module.format("scram.Scram")
+        kinds = {
+            "plain": module.format("plain.Plain") + ' user_alice="good"',
+            "scram-sha-256": module.format("scram.Scram"),
+            "scram-sha-512": module.format("scram.Scram"),
+        }
+        logins = [
+            line
+            for listener in ("login", "both")
+            for line in (
+                f"listener.name.{listener}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+                *(
+                    f"listener.name.{listener}.{kind}.sasl.jaas.config={login};"
+                    for kind, login in kinds.items()
+                ),
+            )
+        ]
+        keys = [
+            line
+            for listener in ("tls", "both", "mutual")
+            for line in (
+                f"listener.name.{listener}.ssl.keystore.location={self._data}/keys.p12",
+                f"listener.name.{listener}.ssl.keystore.password=secret",
+                f"listener.name.{listener}.ssl.keystore.type=PKCS12",
+            )
+        ]
         return "\n".join([
             *(line + longer.get(line.partition("=")[0], "") for line in text.splitlines()),
             "inter.broker.listener.name=PLAINTEXT",
-            "listener.name.login.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
-            login.format("plain", module.format("plain.Plain") + ' user_alice="good"'),
-            login.format("scram-sha-256", scram),
-            login.format("scram-sha-512", scram),
-            f"listener.name.tls.ssl.keystore.location={self._data}/keys.p12",
-            "listener.name.tls.ssl.keystore.password=secret",
-            "listener.name.tls.ssl.keystore.type=PKCS12",
+            *logins,
+            *keys,
+            "listener.name.mutual.ssl.client.auth=required",
+            f"listener.name.mutual.ssl.truststore.location={self._data}/trust.p12",
+            "listener.name.mutual.ssl.truststore.password=secret",
+            "listener.name.mutual.ssl.truststore.type=PKCS12",
             "",
         ])  # fmt: skip
 

@@ -68,6 +68,32 @@ def test_state_without_a_position_refuses_to_start(rig):
     assert "no position" in worker.last_line
 
 
+def test_a_position_of_another_version_refuses_to_start(rig):
+    topic = NewTopic(rig.changelog, 4, 1, config={"cleanup.policy": "compact"})
+    rig.admin.create_topics([topic])[rig.changelog].result()
+    producer = Producer({"bootstrap.servers": rig.bootstrap})
+    producer.produce(rig.changelog, b'{"batch": "seven"}', b"mposition", partition=1)
+    assert producer.flush(10) == 0
+    worker = rig.worker("one").start()
+    assert worker.wait() == 70
+    assert "RefusedToStart: partition 1's position in " in worker.last_line
+    assert "use the version that wrote it" in worker.last_line
+
+
+@pytest.mark.parametrize(
+    ("setting", "seconds", "said"),
+    [
+        ("session_seconds", 2_000.0, "the brokers allow sessions of "),
+        ("transaction_seconds", 1_000.0, "the brokers allow transactions of up to 900 s"),
+    ],
+)
+def test_a_time_out_that_the_brokers_do_not_grant_is_refused(rig, setting, seconds, said):
+    worker = rig.worker("one", **{setting: seconds}).start()
+    assert worker.wait() == 70
+    assert said in worker.last_line
+    assert f"the setting {setting} is {seconds:g}" in worker.last_line
+
+
 def test_another_number_of_partitions_is_refused(rig):
     worker = rig.worker("one", partitions=3).start()
     assert worker.wait() != 0

@@ -29,11 +29,24 @@ def rig(odd, tmp_path):
     made.close()
 
 
+WAYS = ("PLAIN", "SCRAM-SHA-512", "TLS", "a login over TLS", "a certificate of its own")
+
+
 def on(odd, how):
     """The settings of a worker, or of a command, that comes in by this listener."""
+    tls = {"SECURITY_PROTOCOL": "SSL", "SSL_CA_LOCATION": str(odd.certificate)}
     if how == "TLS":
-        tls = {"SECURITY_PROTOCOL": "SSL", "SSL_CA_LOCATION": str(odd.certificate)}
         return tls | {"KAFKA": f"127.0.0.1:{odd.tls}"}
+    if how == "a certificate of its own":
+        badge = {
+            "SSL_CERTIFICATE_LOCATION": str(odd.badge),
+            "SSL_KEY_LOCATION": str(odd.key),
+            "SSL_KEY_PASSWORD": "hush",
+        }
+        return tls | badge | {"KAFKA": f"127.0.0.1:{odd.mutual}"}
+    if how == "a login over TLS":
+        both = {"SECURITY_PROTOCOL": "SASL_SSL", "KAFKA": f"127.0.0.1:{odd.both}"}
+        return tls | SCRAM | both
     return SCRAM | {"SASL_MECHANISM": how, "KAFKA": f"127.0.0.1:{odd.login}"}
 
 
@@ -50,7 +63,7 @@ def creditfold(settings, *words):
     )
 
 
-@pytest.mark.parametrize("how", ["PLAIN", "SCRAM-SHA-512", "TLS"])
+@pytest.mark.parametrize("how", WAYS)
 def test_the_worker_and_every_command_come_in(rig, odd, now, how):
     settings = on(odd, how)
     (name,) = names(1, 1)
@@ -86,13 +99,18 @@ WRONG = {
         "refuse the credentials; correct sasl.username and sasl.password",
     ),
     "trust": ({"SSL_CA_LOCATION": None}, "set ssl.ca.location to the authority that signed"),
+    "badge": (
+        {"SSL_CERTIFICATE_LOCATION": None, "SSL_KEY_LOCATION": None, "SSL_KEY_PASSWORD": None},
+        "ssl.certificate.location and ssl.key.location",
+    ),
 }
+LISTENER = {"password": "PLAIN", "trust": "TLS", "badge": "a certificate of its own"}
 
 
 @pytest.mark.parametrize("what", WRONG)
 def test_who_is_not_let_in_is_told_why_in_one_line(rig, odd, what):
     change, said = WRONG[what]
-    settings = on(odd, "PLAIN" if what == "password" else "TLS") | change
+    settings = on(odd, LISTENER[what]) | change
     settings = {name: value for name, value in settings.items() if value is not None}
     worker = rig.worker(**settings).start()
     assert CRASHED == worker.process.wait(30)

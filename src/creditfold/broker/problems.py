@@ -83,7 +83,8 @@ _ADVICE: Final[dict[int, str]] = {
         "the brokers at {at} do not offer that sasl.mechanism; name one that their listener has"
     ),
     KafkaError._SSL: (
-        "TLS with {at} fails; set ssl.ca.location to the authority that signed its certificate"
+        "TLS with {at} fails; set ssl.ca.location to the authority that signed its certificate "
+        "and, where it asks for yours, ssl.certificate.location and ssl.key.location"
     ),
     **dict.fromkeys(
         (

@@ -28,6 +28,9 @@ _TIMEOUT = 10.0
 _NO_WAITING = frozenset(
     {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}
 )
+_NOT_TOLD = frozenset(
+    {KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED}
+)
 _PATIENCE = 3.0  # so that a worker without a broker soon says what it waits for
 
 
@@ -60,6 +63,7 @@ def wait_for_cluster(config: EngineConfig, pause: float = 1.0) -> Cluster:
             log.warning(**waiting)
             said = waiting
         time.sleep(pause)
+    _check_timeouts(admin, config)
     _declare_changelog(admin, config)
     return Cluster(_topic_ids(admin, config), _delete_retention(admin, config.changelog))
 
@@ -84,6 +88,36 @@ def _missing(admin: AdminClient, config: EngineConfig) -> list[str]:
                 "inputs and changelog need the same number"
             )
     return [name for name in config.inputs if name not in topics]
+
+
+def _check_timeouts(admin: AdminClient, config: EngineConfig) -> None:
+    """Refuse time-outs that the brokers will not grant; a member would be turned away for ever."""
+    broker = next(iter(admin.list_topics(timeout=_PATIENCE).brokers))
+    resource = ConfigResource(ResourceType.BROKER, str(broker))
+    try:
+        told = admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource].result()
+    except KafkaException as error:
+        if error.args[0].code() in _NOT_TOLD:
+            return
+        raise
+    shortest, longest, batch = (
+        int(told[name].value) / 1_000
+        for name in (
+            "group.min.session.timeout.ms",
+            "group.max.session.timeout.ms",
+            "transaction.max.timeout.ms",
+        )
+    )
+    if not shortest <= config.session_seconds <= longest:
+        raise RefusedToStart(
+            f"the brokers allow sessions of {shortest:g} to {longest:g} s, and the setting "
+            f"session_seconds is {config.session_seconds:g}; set it within"
+        )
+    if config.transaction_seconds > batch:
+        raise RefusedToStart(
+            f"the brokers allow transactions of up to {batch:g} s, and the setting "
+            f"transaction_seconds is {config.transaction_seconds:g}; set it to that or less"
+        )
 
 
 def _declare_changelog(admin: AdminClient, config: EngineConfig) -> None:

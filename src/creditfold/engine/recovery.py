@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 from aiokafka import TopicPartition
 
@@ -105,7 +106,13 @@ class Recovery:
         self, thread: ConsumerThread, number: int, transactions: Transactions
     ) -> Holdings:
         engine, store = self._engine, self.stores[number]
-        position = store.position()
+        try:
+            position = store.position()
+        except msgspec.DecodeError as error:
+            raise RefusedToStart(
+                f"partition {number}'s position in {engine.config.changelog} is in a form that "
+                f"this version cannot read ({error}): use the version that wrote it"
+            ) from error
         if position is None and store.has_state():
             raise RefusedToStart(
                 f"partition {number} has state in {engine.config.changelog} but no position; "
