@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError
 
 from creditfold.broker.connection import Connection
 from creditfold.broker.probes import addresses, speaks_tls
-from creditfold.broker.problems import is_refused
+from creditfold.broker.problems import code_of, is_refused
 
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _WITH_PASSWORD: Final = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
@@ -47,9 +47,9 @@ def refusal(
 ) -> Iterator[CheckT]:
     """The two checks where no metadata came: credentials refused, or no answer at all."""
     texts = "; ".join(dict.fromkeys(error.str() for error in heard))
-    codes = {error.code() for error in heard}
+    codes = {code_of(error) for error in heard}
     protocol = to.options.get("security.protocol", "PLAINTEXT")
-    if any(is_refused(error) and error.code() != KafkaError._SSL for error in heard):
+    if any(is_refused(error) and code_of(error) != KafkaError._SSL for error in heard):
         yield check(
             "credentials",
             False,
@@ -62,7 +62,8 @@ def refusal(
             False,
             f"TLS fails: {_shown(texts, 'SSL')}",
             "set ssl.ca.location to the authority that signed the broker's certificate, and "
-            "connect by a name that stands in it; a port without TLS needs another "
+            "connect by a name that stands in it; where it asks for a certificate, set "
+            "ssl.certificate.location and ssl.key.location; a port without TLS needs another "
             "security.protocol",
         )
     elif "security.protocol" in texts or _needs_tls(to, protocol):

@@ -135,14 +135,19 @@ def error_of(problem: KafkaException) -> KafkaError:
     return found
 
 
+def code_of(error: KafkaError) -> int:
+    """The error's code; what the broker's side of TLS refuses comes as an error of transport."""
+    return KafkaError._SSL if "tls alert" in error.str() else error.code()
+
+
 def is_unreachable(error: KafkaError) -> bool:
     """Whether no broker has answered, as opposed to one that refuses."""
-    return error.code() in _UNREACHABLE
+    return code_of(error) in _UNREACHABLE
 
 
 def is_refused(error: KafkaError) -> bool:
     """Whether the brokers answered that this client may not come in, or it does not trust them."""
-    return error.code() in _REFUSED
+    return code_of(error) in _REFUSED
 
 
 def is_fenced(error: KafkaError) -> bool:
@@ -164,7 +169,7 @@ def patiently(call: Callable[[], T], seconds: float) -> T:
 
 def sentence(doing: str, at: str, error: KafkaError) -> str:
     """`doing` failed: why, and what to do, in one sentence."""
-    advice = _ADVICE.get(error.code())
+    advice = _ADVICE.get(code_of(error))
     why = advice.format(at=at) if advice else f"{error.str()} ({error.name()}); run the doctor"
     return f"{doing} failed: {why}"
 

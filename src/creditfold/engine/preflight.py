@@ -71,7 +71,8 @@ def wait_for_cluster(config: EngineConfig, pause: float = 1.0) -> Cluster:
 def _refuse_login(heard: list[KafkaError]) -> None:
     """Refuse the start where waiting would not help: the brokers or their certificate said no."""
     for error in heard:
-        if error.code() in _NO_WAITING:
+        # what the broker's side of TLS refuses comes as an error of transport
+        if error.code() in _NO_WAITING or "tls alert" in error.str():
             raise RefusedToStart(
                 f"the brokers refuse the login, or TLS fails: {error.str()}. Correct protocol, "
                 "mechanism, user name, password and certificates."
