@@ -60,6 +60,26 @@ def test_open_holds_and_what_may_be_spent_are_shown(tmp_path) -> None:
         assert text in result.stdout
 
 
+def test_credit_for_invoices_is_told_apart_and_what_it_paid_is_shown(tmp_path) -> None:
+    gift = {"block": "g1", "kind": "promotional", "unit": "USD", "quantity": "7"}
+    bill = {"invoice": "i2", "currency": "USD", "lines": [{"line": "1", "amount": "4"}]}
+    directory = published(
+        tmp_path / "d",
+        event("g1", "credit.granted", gift | {"draws_on": "invoice"}, time=NOON),
+        event("i2", "invoice.issued", bill, time=NOON),
+    )
+
+    view = show(directory, "--at", NOON)
+    assert ({"USD": "10"}, {"USD": "3"}) == (view["usable"], view["for_invoices"])
+    invoice = next(each for each in view["invoices"] if each["invoice"] == "i2")
+    assert ("4", "4", "0") == (invoice["gross"], invoice["credit"], invoice["open"])
+    result = invoke("customer", "show", "ada", "--data-dir", directory, "--at", NOON)
+    for text in ("for invoices", "by credit", "applied to invoices"):
+        assert text in result.stdout
+    result = invoke("trace", "i2", "--data-dir", directory)
+    assert "line 1 of invoice i2" in result.stdout
+
+
 def test_top_ups_and_what_was_asked_for_are_shown(tmp_path) -> None:
     top_up = {"threshold": "10", "target": "25", "cooldown": "PT1H"}
     directory = published(

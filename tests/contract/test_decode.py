@@ -49,7 +49,7 @@ def test_an_invoice_is_read_whole():
 
 def test_a_policy_is_read_whole():
     order = ("priority", "expires_at", "free_before_paid", "effective_at", "id")
-    keys = PolicyKeys(order, 84 * HOUR, Recognition.ON_PAYMENT)
+    keys = PolicyKeys(order, 84 * HOUR, Recognition.ON_PAYMENT, credit_before_tax=True)
     assert keys == body(POLICY, full("policy.published")).keys
 
 

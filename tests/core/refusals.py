@@ -385,6 +385,10 @@ OTHERS: list[tuple[Code, Given]] = [
     (Code.UNKNOWN_METER, unit(unit="other", meter="none")),
     (Code.UNKNOWN_METER, issued({}, {"meter": "none"})),
     (Code.UNKNOWN_CURRENCY, granted({"value": WORTH | {"currency": "XXX"}})),
+    (Code.UNKNOWN_CURRENCY, granted({"unit": "credits", "draws_on": "invoice"})),
+    (Code.UNKNOWN_CURRENCY, template(unit="credits", draws_on="invoice")),
+    (Code.INVALID_VALUE, granted({"kind": "buffer", "draws_on": "invoice"})),
+    (Code.INVALID_VALUE, policy(keys={"invoice.credit_before_tax": "yes"})),
     (
         Code.UNKNOWN_CURRENCY,
         Given("customer.created", {"currency": "credits"}, {"customer": "fresh"}),

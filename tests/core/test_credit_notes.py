@@ -240,6 +240,15 @@ def test_a_credit_note_takes_the_units_that_it_names():
     sound(book)
 
 
+def test_tax_alone_that_was_given_back_is_no_longer_owed():
+    book = Book()
+    book.invoice({"amount": "0", "tax": "1"})
+    credited(book, "0", tax="1")
+    assert {} == book.accounts
+    assert "paid_too_much" == book.refused("invoice.paid", {"invoice": "i", "amount": "1"})
+    sound(book)
+
+
 def test_a_credit_note_goes_no_further_than_its_line():
     book = billed(tax="20")
     book.pay("60")

@@ -110,6 +110,7 @@ def facts() -> list[Event]:
     _carried_and_uncovered(book)
     _granted_by_programs(book)
     _told(book)
+    _paid_by_credit(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
@@ -145,6 +146,17 @@ def _told(book: Book) -> None:
     book.sweep("2026-03-29T13:00:00Z")
     book.applied("top_up.declined", {"notice": _asked(book), "retry_after": "PT12H"})
     book.applied("credit.voided", {"block": "n2", "reason": "golden"}, "2026-03-29T14:00:00Z")
+
+
+def _paid_by_credit(book: Book) -> None:
+    """Credit that pays an invoice, and comes back with it; what has expired meanwhile expires."""
+    pays = {"draws_on": "invoice"}
+    book.grant("i1", "8", at="2026-03-30T00:00:00Z", **FREE, **pays)
+    ends = {"expires_at": "2026-03-30T12:00:00Z"}
+    book.grant("i2", "9", value={"amount": "7", "currency": "USD"}, **pays, **ends)
+    book.invoice({"amount": "7", "sells": [{"block": "i2"}]}, invoice="g10")
+    book.invoice({"amount": "20", "tax": "4"}, invoice="g11")
+    book.applied("invoice.voided", {"invoice": "g11"}, "2026-03-31T00:00:00Z")
 
 
 def _asked(book: Book) -> str:

@@ -40,6 +40,7 @@ RULES = {
     "R-CHARGEBACK",
     "R-CREDIT-NOTE",
     "R-APPLY-BAL",
+    "R-APPLY-CREDIT",
     "R-VOID",
     "R-TRANSFER",
     "R-WRITEOFF",
@@ -110,6 +111,9 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         ("drawn", "available"),
         ("available", "transferred_out"),
         ("transferred_out", "available"),
+        ("available", "applied"),
+        ("applied", "available"),
+        ("applied", "expired"),
     } == places
 
 

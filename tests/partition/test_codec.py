@@ -81,10 +81,10 @@ FULL = {
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
                     facts.Period(0, BIG), "4910", "p:c", True,
-                    ROLLOVER, "a", 5, "d:b"),
+                    ROLLOVER, "a", 5, "d:b", facts.DrawsOn.INVOICE),
     ],
     state.BLOCK: [state.Block(), state.Block(
-        *range(1, 14), currency="USD", products={"p": (BIG, 1)}, breakage=14,
+        *range(1, 15), currency="USD", products={"p": (BIG, 1)}, breakage=14,
         lines=(("i", "1"),), rolled_into="b~1"
     )],
     state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
@@ -104,7 +104,8 @@ FULL = {
         invoice_state.Invoice("USD", facts.Recognition.ON_PAYMENT, ()),
         invoice_state.Invoice("USD", facts.Recognition.ON_DUE, (
             invoice_state.BilledLine("1", 1, 2),
-            invoice_state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True, 6, 7),
+            invoice_state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True, 6, 7,
+                                      (invoice_state.Applied("b", BIG, 1, 2),)),
         ), 8, True),
     ],
     invoice_state.FUNDING: [invoice_state.Funding("b")],

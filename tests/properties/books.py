@@ -75,6 +75,8 @@ def _invoice(books: Counter[tuple[str, str]], invoice: Invoice) -> None:
         books[invoice.currency, "2200"] -= line.taxed + line.lost_tax
         for account, amount in line.given_up.items():
             books[invoice.currency, account] += amount
+        books[invoice.currency, "2200"] -= sum(taxed for _, _, taxed, _ in line.credit)
+        books[invoice.currency, "4010" if line.arrears else "4030"] -= line.credit_income
         earned = line.booked_net() + line.conceded
         if line.arrears:
             books[invoice.currency, "1150"] -= line.billed

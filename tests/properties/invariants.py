@@ -45,10 +45,12 @@ def i03_all_of_a_block_is_in_its_places(records: Records) -> None:
 def i04_balances_are_the_sum_of_the_blocks(records: Records) -> None:
     """What an outcome says is usable is what the entries leave available."""
     unit: dict[tuple[str, str], str] = {}
+    pays_invoices = {key for key, terms in records.terms.items() if "draws_on" in terms}
     for step, lots, _ in records.replay():
         customer = step.outcome.get("customer")
         for entry in step.entries:
-            unit[customer, entry["block"]] = entry["unit"]
+            if (customer, entry["block"]) not in pays_invoices:
+                unit[customer, entry["block"]] = entry["unit"]
         if customer is None or "balances" not in step.outcome:
             continue
         usable: dict[str, Fraction] = {}
@@ -172,11 +174,11 @@ def i15_products_share_a_draw_within_two_cents(records: Records) -> None:
 
 
 def i17_a_concession_costs_what_was_used_of_it(records: Records) -> None:
-    """Given back under 4910 = drawn + still owed under 2030, less what lapsed into 4050."""
+    """Given back under 4910 = used + still owed under 2030, less what lapsed into 4050."""
     for lot in records.lots().values():
         if lot.concession:
-            drawn, owed = -lot.accounts["4000"], -lot.accounts["2030"]
-            assert lot.accounts["4910"] == drawn + owed - lot.accounts["4050"], lot
+            used, owed = lot.paid_invoices - lot.accounts["4000"], -lot.accounts["2030"]
+            assert lot.accounts["4910"] == used + owed - lot.accounts["4050"], lot
             assert 0 == lot.accounts["2000"] == lot.accounts["1150"], lot
         else:
             assert 0 == lot.accounts["4910"] == lot.accounts["2030"], lot

@@ -50,6 +50,9 @@ class Block:
     expired: Fraction = Fraction(0)
     voided: Fraction = Fraction(0)
     refunded: Fraction = Fraction(0)
+    applied: Fraction = Fraction(0)
+    draws_on: str = "usage"
+    paid_invoices: int = 0
     granted: Fraction = Fraction(0)
     released: int = 0
     by_product: dict[str, Fraction] = field(default_factory=dict)
@@ -70,7 +73,7 @@ class Block:
     @property
     def units(self) -> Fraction:
         """All but the units that left with their share of the value."""
-        return self.quantity - self.voided - self.refunded
+        return self.quantity - self.voided - self.refunded - self.applied
 
     @property
     def worth(self) -> int:
@@ -173,6 +176,8 @@ class Line:
     given_up: Counter[str] = field(default_factory=Counter)
     sold_at: int = 0
     asked: list[tuple[str, int]] = field(default_factory=list)
+    credit: list[tuple[str, int, int, int]] = field(default_factory=list)
+    credit_income: int = 0
 
     @property
     def gross(self) -> int:
@@ -277,14 +282,26 @@ class Customer:
                     line.book(line.gross)
 
     def funded(self, block: str) -> int:
-        """What of the lines that sell it is booked; an accrued concession is from its grant on."""
+        """What of the lines that sell it is booked; an accrued concession is from its grant on.
+
+        What left with credit that paid invoices funds it no more.
+        """
         known = self.blocks.get(block)
         accrued = known.value if known is not None and known.lapses_to is not None else 0
-        return accrued + sum(
-            line.reach(block, line.booked_net())
-            for invoice in self.invoices.values()
-            for line in invoice.lines
+        gone = known.paid_invoices if known is not None else 0
+        return (
+            accrued
+            - gone
+            + sum(
+                line.reach(block, line.booked_net())
+                for invoice in self.invoices.values()
+                for line in invoice.lines
+            )
         )
+
+    @property
+    def for_usage(self) -> list[Block]:
+        return [block for block in self.blocks.values() if block.draws_on == "usage"]
 
     def instants(self, now: int) -> list[int]:
         """When something may have happened by itself, where credit is waited for."""
@@ -306,7 +323,7 @@ class Customer:
 
     def usable(self) -> dict[str, Fraction]:
         totals: dict[str, Fraction] = {}
-        for block in self.blocks.values():
+        for block in self.for_usage:
             totals[block.unit] = totals.get(block.unit, Fraction(0)) + block.available
         return {unit: total for unit, total in totals.items() if total}
 

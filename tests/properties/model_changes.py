@@ -10,6 +10,7 @@ from properties.books import breakage
 from properties.events import Event, instant
 from properties.model import Block, Customer, Invoice, Line, Model, Refused
 from properties.model_facts import minor_units, positive
+from properties.model_invoice_credit import give_back, paid_by_credit
 
 
 def known(customer: Customer, data: Event) -> Block:
@@ -75,7 +76,7 @@ def refund(model: Model, customer: Customer, event: Event, time: int) -> None:
         for line in invoice.lines
         if any(name == block.id for name, _ in line.sells)
     ]
-    if value == 0 or value > sum(paid for _, _, paid in lines):
+    if not 0 < value <= min(customer.funded(block.id), sum(paid for _, _, paid in lines)):
         raise Refused("not_paid")
     block.refunded += amount
     block.leave(amount, value)
@@ -93,6 +94,8 @@ def take(line: Line, net: int, tax: int, blocks: dict[str, int], account: str) -
     taxed = line.taxed - tax
     if line.amount:
         line.tax = max(taxed, round(Fraction(line.tax * (line.amount - net), line.amount)))
+    else:
+        line.tax -= tax
     line.amount -= net
     line.taxed = taxed
     line.booked -= net + tax
@@ -164,12 +167,13 @@ def paid_back(
             yield line, gross - tax, tax, given
 
 
-def left_in(customer: Customer, name: str) -> int:
+def left_in(customer: Customer, name: str, *, booked: bool = True) -> int:
     """What the block can give back; one that was not granted yet, all that it was sold for."""
     if name not in customer.blocks:
         return customer.sold(name)
     block = customer.blocks[name]
-    return block.share(block.unused)
+    left = block.share(block.unused)
+    return min(left, customer.funded(name)) if booked else left
 
 
 # Invoices taken back
@@ -194,6 +198,9 @@ def void_invoice(model: Model, customer: Customer, event: Event, time: int) -> N
             cancel(model, customer, line, concede=concede)
         else:
             line.amount = line.tax = line.booked = line.taxed = 0
+        if not line.arrears or concede:
+            account = "4920" if line.arrears else None
+            give_back(model, customer, line, *paid_by_credit(line), account)
     invoice.closed = True
 
 
@@ -237,7 +244,9 @@ def cancel(model: Model, customer: Customer, line: Line, *, concede: bool) -> No
 
 def unpaid_and_unused(customer: Customer, line: Line) -> dict[str, int]:
     found = {
-        name: min(amount - line.paid_for(name), left_in(customer, name))
+        name: min(
+            amount - line.paid_for(name), left_in(customer, name, booked=line.booked == line.gross)
+        )
         for name, amount in line.sells
     }
     return {name: value for name, value in found.items() if value}
@@ -304,17 +313,18 @@ def credit(model: Model, customer: Customer, event: Event, time: int) -> None:
         found = [line for line in invoice.lines if line.line == note["line"]]
         if not found:
             raise Refused("unknown_line")
-        credit_line(model, customer, found[0], note, net, tax, data["to"])
+        money = credit_line(model, customer, found[0], note, net, tax, data["to"])
         if data["to"] == "balance":
-            customer.balance[invoice.currency] += net + tax
-            invoice.moved += net + tax
+            customer.balance[invoice.currency] += money
+            invoice.moved += money
         if data["to"] == "refund":
-            invoice.payable += net + tax
+            invoice.payable += money
 
 
 def credit_line(
     model: Model, customer: Customer, line: Line, note: Event, net: int, tax: int, to: str
-) -> None:
+) -> int:
+    """How much money the line gives back: first all there is, then the credit that paid it."""
     unbooked = to == "invoice" and line.booked < line.gross
     paid_tax = line.paid_tax()
     if unbooked:
@@ -323,8 +333,13 @@ def credit_line(
         limit = (line.booked - line.taxed - (line.paid - paid_tax), line.taxed - paid_tax)
     else:
         limit = (line.paid - paid_tax, paid_tax)
-    if net > limit[0] or tax > limit[1]:
+    more = max(0, net - limit[0]), max(0, tax - limit[1])
+    elsewhere = line.paid if to == "invoice" else line.gross - line.paid
+    if any(more) and (
+        elsewhere or any(a > b for a, b in zip(more, paid_by_credit(line), strict=True))
+    ):
         raise Refused("credited_too_much")
+    net, tax = net - more[0], tax - more[1]
     if to == "invoice":
         most = unpaid_and_unused(customer, line)
     else:
@@ -335,7 +350,8 @@ def credit_line(
         most = {each["block"]: most.get(each["block"], 0) for each in note["blocks"]}
     if unbooked:
         take_unbooked(model, customer, line, net, most, "4920", tax)
-        return
+        give_back(model, customer, line, *more, "4920")
+        return net + tax
     rest, given = net, {}
     for name, limit_ in most.items():
         part = min(rest, limit_)
@@ -347,6 +363,8 @@ def credit_line(
         line.paid -= net + tax
     for name, value in given.items():
         give_up(model, customer, name, value, "voided")
+    give_back(model, customer, line, *more, "4920")
+    return net + tax
 
 
 def issue(model: Model, customer: Customer, event: Event, time: int) -> None:

@@ -18,6 +18,7 @@ from properties.model import (
     Over,
     Refused,
 )
+from properties.model_invoice_credit import pay_with_credit
 from properties.model_usage import positive
 
 
@@ -92,6 +93,8 @@ def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
     data = event["data"]
     if model.decimals(data["unit"]) is None:
         raise Refused("unknown_unit")
+    if data.get("draws_on") == "invoice" and data["unit"] not in MINOR:
+        raise Refused("unknown_currency")
     price = data.get("value", {"amount": "0", "currency": customer.currency})
     quantity = positive(data["quantity"], model.decimals(data["unit"]))
     value = minor_units(price["amount"], price["currency"])
@@ -118,6 +121,7 @@ def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
         _lapses_to(model, data, time),
         issued=quantity,
         granted=quantity,
+        draws_on=data.get("draws_on", "usage"),
     )
     value = 0 if data["kind"] in ("goodwill", "sla") else value  # nobody buys a concession
     if customer.sold(data["block"]) > value:
@@ -151,6 +155,7 @@ def _fund(customer: Customer, block: str, value: int, funding: Event) -> None:
             if (
                 line.arrears
                 or line.conceded
+                or line.credit
                 or (line.sells and all(name != block for name, _ in line.sells))
             ):
                 raise Refused("funding_disagrees")
@@ -201,6 +206,8 @@ def issue(model: Model, customer: Customer, event: Event, time: int) -> None:
     if faults:
         raise Refused(min(faults, key=INVOICE_FAULTS.index))
     customer.invoices[data["invoice"]] = invoice
+    balance = minor_units(data.get("balance_applied"), data["currency"])
+    pay_with_credit(model, customer, data, invoice.lines, balance, time)
     for line, wire in zip(invoice.lines, data["lines"], strict=True):
         if "arrears_for" in wire:
             line.arrears = True

@@ -84,7 +84,7 @@ def use(model: Model, customer: Customer, event: Event, time: int) -> None:  # n
     if hold:
         hold.parts = [(name, amount) for name, amount in kept if amount]
     order = model.policy("draw.order", time, ORDER)
-    for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
+    for block in sorted(customer.for_usage, key=lambda each: burn_key(order, each)):
         scoped = in_scope(block.scope, product, data["meter"], properties)
         if bill.paid or not (block.covers(time) and block.left and block.unit in costs and scoped):
             continue
@@ -143,7 +143,7 @@ def repay(model: Model, customer: Customer, time: int) -> None:
     for over in sorted(owing, key=lambda each: (each.time, each.id)):
         bill, quantity, properties = over.carried
         product = model.meters[over.meter]["product"]
-        for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
+        for block in sorted(customer.for_usage, key=lambda each: burn_key(order, each)):
             scoped = in_scope(block.scope, product, over.meter, properties)
             if bill.paid or not (block.available and block.unit in bill.costs and scoped):
                 continue
@@ -188,7 +188,7 @@ def place(model: Model, customer: Customer, event: Event, time: int) -> None:  #
 
     def attempt(*, alone: bool) -> tuple[list[tuple[str, Fraction]], str, Fraction] | None:
         bill, parts = Bill(model, costs), []
-        for block in sorted(customer.blocks.values(), key=lambda each: burn_key(order, each)):
+        for block in sorted(customer.for_usage, key=lambda each: burn_key(order, each)):
             left = block.available + (block.held if alone else 0)
             if not bill.paid and left and fits(block) and (part := bill.take(block.unit, left)):
                 parts.append((block.id, part))

@@ -144,6 +144,21 @@ def difference(one: str, less: str) -> Callable[[list[Event], Event], None]:
     return check
 
 
+def tax_of_value(lines: list[Event], proof: Event) -> None:
+    """Of what credit was worth, the tax that it pays comes first."""
+    assert min(int(proof["value"]), int(proof["tax"])) == _total(lines), lines
+
+
+def income_of_value(lines: list[Event], proof: Event) -> None:
+    """What credit was worth beyond the tax that it pays is the line's income."""
+    assert max(0, int(proof["value"]) - int(proof["tax"])) == _total(lines), lines
+
+
+def tax_of_income(lines: list[Event], proof: Event) -> None:
+    """Credit that was worth less than the tax that it pays costs the line's income the rest."""
+    assert max(0, int(proof["tax"]) - int(proof["value"])) == _total(lines), lines
+
+
 FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "HE(V*u1/Q)-HE(V*u0/Q)": draw,
     "max(0,funded-HE(V*u/Q))-breakage0": expiry,
@@ -152,6 +167,9 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "V": concession,
     "funded1-funded0": funding,
     "funded0-funded1": unfunding,
+    "min(value,tax)": tax_of_value,
+    "max(0,value-tax)": income_of_value,
+    "max(0,tax-value)": tax_of_income,
     "net-unused": difference("net", "unused"),
     "tax0-tax1": difference("tax0", "tax1"),
     "booked-paid": difference("booked", "paid"),

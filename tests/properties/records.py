@@ -23,6 +23,7 @@ PLACES = (
     "refunded",
     "rolled_out",
     "transferred_out",
+    "applied",
 )
 LEFT = PLACES[5:]
 """Where units are that took their share of the value with them."""
@@ -55,6 +56,7 @@ class Lot:
     earned: Counter[str] = field(default_factory=Counter)
     funded: int = 0
     concession: int = 0
+    paid_invoices: int = 0
     granted: bool = False
 
     @property
@@ -127,6 +129,10 @@ class Lot:
             self.concession += line["amount"]
         if line["proof"]["f"] == "funded0-funded1":
             self.funded -= line["amount"]
+        if line["proof"]["f"] in ("min(value,tax)", "max(0,value-tax)"):
+            leaves = line["debit"] in ("2000", "2030")
+            self.funded -= line["amount"] if leaves else -line["amount"]
+            self.paid_invoices += line["amount"] if leaves else -line["amount"]
         if "4000" in (line["debit"], line["credit"]):
             sign = 1 if line["credit"] == "4000" else -1
             self.earned[line["product"]] += sign * line["amount"]
@@ -190,7 +196,7 @@ class Records:
                     if record["from"] == "origin":
                         lot.value = self.values[key]
                     lot.enter(record)
-                    back = -1 if record["from"] == "transferred_out" else 1
+                    back = -1 if record["from"] in ("transferred_out", "applied") else 1
                     lot.released += back * self.minor(key[0], record.get("value", "0"))
                 elif "credit_block" in record:
                     other = (customer, record["credit_block"])

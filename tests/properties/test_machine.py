@@ -49,7 +49,10 @@ from properties.world import (
 
 BLOCKS = [f"b{n}" for n in range(6)]
 INVOICES = [f"i{n}" for n in range(5)]
-PLACES = ("issued", "available", "held", "drawn", "expired", "voided", "refunded", "quantity")
+PLACES = (
+    *("issued", "available", "held", "drawn", "expired", "voided", "refunded", "applied"),
+    "quantity",
+)
 WHO = st.sampled_from(sorted(CUSTOMERS))
 
 
@@ -166,6 +169,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         priority=st.sampled_from([None, 1, 2]),
         scope=scopes,
         funding=st.none() | st.tuples(st.sampled_from(INVOICES), st.sampled_from(["1", "2"])),
+        pays=st.sampled_from(["usage", "usage", "usage", "invoice"]),
     )
     def grant(
         self, name: str, block: str, unit: str, quantity: str, value: str, **rest: Any
@@ -174,6 +178,11 @@ class FoldAgainstModel(RuleBasedStateMachine):
         unit = currency if unit == "money" else unit
         data: Event = {"block": block, "unit": unit, "quantity": quantity}
         data["kind"] = rest["kind"]
+        if rest["pays"] == "invoice":
+            data["draws_on"] = "invoice"
+            data["kind"] = rest["kind"] = rest["kind"].replace("buffer", "included")
+            if "where" in str(rest["scope"]):
+                rest["scope"] = {"include": {"products": ["support"]}}
         if rest["failed"] and rest["kind"] in ("sla", "goodwill"):
             data["failed_period"] = {"from": text(START - 30 * DAY), "to": text(START)}
         if rest["kind"] != "promotional":

@@ -118,6 +118,8 @@ policy_keys = st.sampled_from(
         {"goodwill.treatment": "net"},
         {"revoke.forfeit": "allow"},
         {"void.used_portion": "concede"},
+        {"invoice.credit_before_tax": True},
+        {"invoice.credit_before_tax": False},
         {"chargeback.treatment": "concession"},
     ]
 )

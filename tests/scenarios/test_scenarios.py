@@ -175,6 +175,10 @@ def test_what_the_scenario_says_comes_out(path: Path):
         (outcome,) = [o for o in told if o["cause"]["id"] == cause]
         drawn = [e for e in outcome.get("entries", []) if e["to"] == "drawn"]
         assert burned == [[e["block"], e["quantity"]] for e in drawn], cause
+    for cause, applied in then.get("applied", {}).items():
+        (outcome,) = [o for o in told if o["cause"]["id"] == cause]
+        paid = [e for e in outcome.get("entries", []) if e["to"] == "applied"]
+        assert applied == [[e["block"], e["quantity"], e["line"]] for e in paid], cause
     for cause, returned in then.get("returned", {}).items():
         (outcome,) = [o for o in told if o["cause"]["id"] == cause]
         back = [e for e in outcome.get("entries", []) if e["from"] == "drawn"]
@@ -203,6 +207,7 @@ def test_every_scenario_file_says_what_should_come_out():
             "statuses",
             "burned",
             "returned",
+            "applied",
             "notices",
             "wanted",
             "journal",

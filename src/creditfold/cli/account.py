@@ -125,5 +125,7 @@ def _invoices(
         exponent = MINOR_EXPONENT[stands.currency]
         left = sum(line.gross - line.paid for line in stands.lines)
         invoice["open"] = decimal(left, exponent)
+        credit = sum(each.amount for line in stands.lines for each in line.applied)
+        invoice["credit"] = decimal(credit, exponent)
         invoice["refund_due"] = decimal(stands.payable, exponent)
     return list(found.values())

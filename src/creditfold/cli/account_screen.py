@@ -23,6 +23,7 @@ PARTS = (
     ("refunded", "x", "magenta", "refunded"),
     ("rolled_out", "→", "green", "rolled over"),
     ("transferred_out", "→", "magenta", "transferred"),
+    ("applied", "█", "magenta", "applied to invoices"),
 )
 """(place, sign, style, word)."""
 
@@ -67,11 +68,15 @@ def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
 
 
 def _balances(out: Console, view: dict[str, Any]) -> None:
-    units = dict.fromkeys((*view["usable"], *view["overage"], *view["credit_limits"]))
+    units = dict.fromkeys(
+        (*view["usable"], *view["for_invoices"], *view["overage"], *view["credit_limits"])
+    )
     if not units:
         out.print("  no credit was granted yet, and nothing was used")
         return
     columns = {"usable": "usable", "held": "held", "overage": "overage, not billed"}
+    if view["for_invoices"]:
+        columns |= {"for_invoices": "for invoices"}
     if view["credit_limits"]:
         columns |= {"credit_limits": "credit limit", "spendable": "may spend"}
     rows = [(unit, *(view[column].get(unit, "0") for column in columns)) for unit in units]
@@ -108,10 +113,10 @@ def blocks(out: Console, found: list[dict[str, Any]]) -> None:
     rows = [
         (
             block["block"],
-            f"{block['kind']}, {state(block)}",
+            f"{block['kind']}{' for invoices' if 'draws_on' in block else ''}, {state(block)}",
             f"{block['quantity']} {block['unit']}",
             block_bar(block),
-            block["drawn"],
+            total(block["drawn"], block["applied"]),
             total(block["available"], block["issued"], block["held"]),
             total(*(block[place] for place in GONE)),
             block.get("expires_at", "never")[:16].replace("T", " "),
@@ -191,13 +196,14 @@ def _invoices(out: Console, invoices: list[dict[str, Any]]) -> None:
             invoice["issued_at"],
             ", ".join(invoice["lines"]),
             f"{invoice['gross']} {invoice['currency']}",
+            invoice["credit"],
             invoice["paid"],
             invoice["refunded"],
             invoice["open"],
         )
         for invoice in invoices
     ]
-    columns = ("invoice", "issued", "lines", "with tax", "paid", "refunded", "open")
+    columns = ("invoice", "issued", "lines", "with tax", "by credit", "paid", "refunded", "open")
     out.print(screen.table(columns, rows, right=columns[3:]))
 
 

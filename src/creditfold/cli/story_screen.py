@@ -98,6 +98,8 @@ def _show_entries(out: Console, entries: list[dict[str, Any]]) -> None:
 def _at(line: dict[str, Any]) -> str:
     """The rate, and how the rest came over from another unit."""
     text = f"{line['rate']} for each {line['meter']}" if "rate" in line else ""
+    if "invoice" in line:
+        text = f"line {line['line']} of invoice {line['invoice']}"
     owed = line.get("owed")
     if owed is not None:
         formula = f"HE({owed['cost']} x {owed['from_rest']} / {owed['from_cost']})"

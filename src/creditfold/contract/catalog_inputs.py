@@ -198,6 +198,13 @@ class PolicyKeysData(Data):
         alias="chargeback.treatment",
         description="What a lost chargeback is, for credit that was used.",
     )
+    credit_before_tax: bool | None = Field(
+        None,
+        alias="invoice.credit_before_tax",
+        strict=True,
+        description="Whether credit that draws on invoices lowers what is taxed; else it pays tax "
+        "too.",
+    )
 
     overage_default: OverageName | None = Field(
         None, alias="overage.default", description="What becomes of usage beyond credit."
@@ -265,6 +272,7 @@ class PolicyKeysData(Data):
             else tuple(threshold.core() for threshold in self.thresholds),
             expiring_before=self.expiring_before,
             late_order=choice(policy_facts.LateOrder, self.late_order),
+            credit_before_tax=self.credit_before_tax,
         )
 
 

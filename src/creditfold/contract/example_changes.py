@@ -48,6 +48,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "scope": {"include": {"products": ["llm"], "where": WHERE}},
             "failed_period": {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"},
             "lapses_to": "4910",
+            "draws_on": "usage",
         },
         {
             "transfer": "T2",

@@ -147,6 +147,19 @@ _OUTCOMES = {
         hash=_HASH,
         recorded_at="2026-11-22T12:00:00.25Z",
     ),
+    "applied_to_an_invoice": Outcome(
+        outcome=_ID,
+        status=Status.APPLIED,
+        cause=Cause("/billing", "full-1", event_type("invoice.issued"), _HASH),
+        customer=CUSTOMER,
+        effective_at=NOON,
+        entries=(
+            Entry(
+                f"{_ID}.1", "B4", Place.AVAILABLE, Place.APPLIED, "USD", "20",
+                value="20", invoice="INV-1", line="3",
+            ),
+        ),
+    ),
     "minimal": Outcome(
         outcome=_ID,
         status=Status.APPLIED,
@@ -257,6 +270,7 @@ _SNAPSHOT = snapshots.Snapshot(
             refunded="0",
             rolled_out="0",
             transferred_out="0",
+            applied="0",
             value="60",
             value_now="60",
             recognised="1.5",
@@ -264,6 +278,7 @@ _SNAPSHOT = snapshots.Snapshot(
         ),
     ),
     usable={"credits": "975"},
+    for_invoices={"USD": "30"},
     overage={"USD": "0.002", "meter:llm.input_tokens": "12"},
     held={"credits": "20"},
     holds=(

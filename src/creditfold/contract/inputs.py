@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from msgspec.structs import replace
 from pydantic import ConfigDict, Field, model_validator
@@ -85,7 +85,22 @@ class GrantData(Data):
         None, ge=-PRIORITY_MAX, le=PRIORITY_MAX, description="Lower is drawn first, none last."
     )
     scope: ScopeData | None = Field(None, description="The usage it may pay for; absent is all.")
+    draws_on: Literal["usage", "invoice"] = Field(
+        "usage",
+        description="invoice: it pays the lines of invoices in its currency, within its scope of "
+        "products and meters, and no usage.",
+    )
     reason: Text | None = Field(None, description="Why it was given, for people.")
+
+    @model_validator(mode="after")
+    def _pays_invoices(self) -> Self:
+        if self.draws_on == "invoice":
+            if self.kind == "buffer":
+                raise invalid("a buffer is for usage beyond credit: let it draw on usage")
+            sides = () if self.scope is None else (self.scope.include, self.scope.exclude)
+            if any(side is not None and side.where is not None for side in sides):
+                raise invalid("lines have no properties: scope credit by products and meters")
+        return self
 
     def granted(self) -> facts.CreditGranted:
         """As the fold reads it, without a block and dates."""
@@ -99,6 +114,7 @@ class GrantData(Data):
             priority=self.priority,
             scope=None if scope is None else scope.core(),
             reason=self.reason,
+            draws_on=facts.DrawsOn(self.draws_on),
         )
 
 
@@ -131,6 +147,8 @@ class CreditGranted(GrantData):
             raise invalid("rollover.expires period_end is for programs: give a duration or a time")
         if self.failed_period is not None and not facts.Kind(self.kind).compensates:
             raise invalid("failed_period says what goodwill or sla credit makes up for; drop it")
+        if self.tops_up is not None and self.draws_on == "invoice":
+            raise invalid("tops_up answers for credit that usage may draw: draws_on usage")
         return self
 
     def body(self) -> facts.CreditGranted:

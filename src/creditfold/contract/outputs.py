@@ -45,6 +45,8 @@ class Entry(Output):
         None, description="What of the block's value left with it, in the value's currency."
     )
     reverses: str | None = Field(None, description="The outcome whose draw this takes back.")
+    invoice: str | None = Field(None, description="The invoice that it pays, or goes back from.")
+    line: str | None = Field(None, description="The line of that invoice.")
 
 
 class Overage(Output):

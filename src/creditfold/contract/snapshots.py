@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from creditfold.contract.output_fields import Decimal, Instant, Output
@@ -16,6 +18,9 @@ class BlockBalance(Output):
     kind: Kind = Field(description="What sort of credit it is.")
     program: str | None = Field(None, description="The program that granted it.")
     rolled_from: str | None = Field(None, description="The block from which it rolled over.")
+    draws_on: Literal["invoice"] | None = Field(
+        None, description="invoice: it pays invoices, and is not usable; absent: it pays usage."
+    )
     transferred_from: str | None = Field(
         None, description="The <customer>:<block> that it came from."
     )
@@ -32,6 +37,7 @@ class BlockBalance(Output):
     refunded: Decimal = Field(description="What was refunded.")
     rolled_out: Decimal = Field(description="What rolled into another block.")
     transferred_out: Decimal = Field(description="What went to another customer.")
+    applied: Decimal = Field(description="What paid invoices.")
     value: Decimal = Field(description="The price paid for it, as granted.")
     value_now: Decimal = Field(description="The price after what changed it since.")
     recognised: Decimal = Field(description="Revenue posted for it.")
@@ -94,7 +100,10 @@ class Snapshot(Output):
 
     at: Instant = Field(description="The instant.")
     blocks: tuple[BlockBalance, ...] = Field(description="All blocks, dead ones too.")
-    usable: dict[str, Decimal] = Field(description="What may be drawn, by unit.")
+    usable: dict[str, Decimal] = Field(description="What usage may draw, by unit.")
+    for_invoices: dict[str, Decimal] = Field(
+        {}, description="What may pay invoices, by currency: it draws on them and not on usage."
+    )
     overage: dict[str, Decimal] = Field(
         description="Overage not invoiced, by unit of its price, else by meter:<meter>."
     )

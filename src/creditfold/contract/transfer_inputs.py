@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from creditfold.contract.fields import CustomerId, Data, Name, Quantity, Text, Time
@@ -44,6 +46,7 @@ class TransferOffered(Data):
     scope: ScopeData | None = Field(None, description="The usage it may pay for.")
     failed_period: PeriodData | None = Field(None, description="What it compensates.")
     lapses_to: Name | None = Field(None, description="The account that takes what lapses of it.")
+    draws_on: Literal["usage", "invoice"] = Field("usage", description="What it may pay for.")
 
     def body(self) -> transfer_facts.TransferOffered:
         """As the fold reads it."""
@@ -61,6 +64,7 @@ class TransferOffered(Data):
             None if self.scope is None else self.scope.core(),
             None if self.failed_period is None else self.failed_period.core(),
             self.lapses_to,
+            facts.DrawsOn(self.draws_on),
         )
 
 

@@ -13,7 +13,7 @@ from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import INT64_MAX, Exact
-from creditfold.core.facts import CreditGranted, Kind
+from creditfold.core.facts import CreditGranted, DrawsOn, Kind
 from creditfold.core.order import sort_key
 from creditfold.core.policy import LATE_WINDOW_MAX, Policy
 from creditfold.core.policy_facts import GoodwillTreatment, SlaExpiry, SlaTreatment
@@ -57,6 +57,11 @@ def amounts(catalog: Catalog, body: CreditGranted) -> Amounts | Rejection:
         return Rejection(
             Code.UNKNOWN_UNIT,
             f"unit {body.unit} is no currency and was not declared: publish unit.declared first",
+        )
+    if body.draws_on is DrawsOn.INVOICE and body.unit not in MINOR_EXPONENT:
+        return Rejection(
+            Code.UNKNOWN_CURRENCY,
+            f"unit {body.unit} is not a currency of ISO 4217: credit that pays invoices is money",
         )
     if body.value is not None and body.value.currency not in MINOR_EXPONENT:
         return Rejection(
@@ -119,6 +124,7 @@ def grant(
         enrolment=enrolment,
         recurs=recurs,
         rollover=body.rollover,
+        draws_on=body.draws_on,
     )
     draft.edit_block(body.block).value = terms.price
     refusal = _funding_fits(draft, body, terms) or top_ups.receive(draft, body)

@@ -121,6 +121,8 @@ def bind_funding(
         return disagreement(funding, "the line bills arrears")
     if line.conceded:
         return disagreement(funding, "a part of the line was given back")
+    if line.applied:
+        return disagreement(funding, "credit has paid a part of the line")
     sold_by = (funding.invoice, line.line)
     refusal = sell(draft, block_id, line.amount, sold_by, invoice.currency, terms)
     if refusal is not None:

@@ -28,8 +28,11 @@ from creditfold.core.give_back import (
     take_off,
     take_off_unbooked,
     taxed_on,
+    unused_funded,
     unused_value,
 )
+from creditfold.core.invoice_credit import give_back as return_credit
+from creditfold.core.invoice_credit import paid_by_credit
 from creditfold.core.invoice_lines import minor_units, shares, unknown_invoice
 from creditfold.core.invoice_state import (
     BALANCE,
@@ -70,9 +73,15 @@ def void(draft: Draft, body: InvoiceVoided) -> Rejection | None:
     lines = []
     for line in invoice.lines:
         if line.sells or line.arrears:
-            lines.append(_cancel(draft, body.invoice, invoice.currency, line, concede=concede))
+            left = _cancel(draft, body.invoice, invoice.currency, line, concede=concede)
+            income = VOID.used
         else:
-            lines.append(_mirror(draft, body.invoice, invoice.currency, line))
+            left = _mirror(draft, body.invoice, invoice.currency, line)
+            income = line.income
+        if not line.arrears or concede:  # what stays owed stays paid
+            paid = paid_by_credit(line)
+            left = return_credit(draft, VOID.rule, income, body.invoice, left, *paid)
+        lines.append(left)
     _close(draft, body.invoice, invoice, lines)
     return None
 
@@ -130,8 +139,9 @@ def _cancel(
 
 def _unpaid_and_unused(draft: Draft, line: BilledLine) -> list[tuple[str, int]]:
     paid, _ = paid_parts(line)
+    left = unused_value if line.booked < line.gross else unused_funded
     return [
-        (block, min(end - start - sold_within(line, block, paid), unused_value(draft, block)))
+        (block, min(end - start - sold_within(line, block, paid), left(draft, block)))
         for block, start, end in shares(line)
     ]
 
@@ -203,8 +213,8 @@ def issue(draft: Draft, body: CreditNoteIssued) -> Rejection | None:
         less = _credit(draft, body, back, invoice.currency, lines[note.line], note, read)
         if isinstance(less, Rejection):
             return less
-        lines[note.line] = less
-        total += sum(read)
+        lines[note.line], money = less
+        total += money
     kept = draft.get(BALANCE, invoice.currency) or Balance(0)
     if body.to is CreditTo.BALANCE:
         draft.put(BALANCE, invoice.currency, Balance(kept.amount + total))
@@ -237,8 +247,11 @@ def _credit(
     line: BilledLine,
     note: CreditNoteLine,
     amounts: tuple[int, int],
-) -> BilledLine | Rejection:
-    """Take a credit note's line off the invoice's line."""
+) -> tuple[BilledLine, int] | Rejection:
+    """Take a credit note's line off the invoice's line; how much of it is money.
+
+    Once no money is left on the line, what credit paid of it goes back to that credit.
+    """
     net, tax = amounts
     unbooked = body.to is CreditTo.INVOICE and line.booked < line.gross
     if unbooked:
@@ -247,7 +260,10 @@ def _credit(
         limit = open_booked(line)
     else:
         limit = paid_parts(line)
-    if net > limit[0] or tax > limit[1]:
+    credited = max(0, net - limit[0]), max(0, tax - limit[1])
+    other = line.paid if body.to is CreditTo.INVOICE else line.gross - line.paid
+    most_credited = (0, 0) if other else paid_by_credit(line)
+    if credited[0] > most_credited[0] or credited[1] > most_credited[1]:
         left = [str(Exact(part, MINOR_EXPONENT[currency])) for part in limit]
         what = "open" if body.to is CreditTo.INVOICE else "paid"
         return Rejection(
@@ -259,11 +275,17 @@ def _credit(
     most = _chosen(draft, line, note, within)
     if isinstance(most, Rejection):
         return most
+    net, tax = net - credited[0], tax - credited[1]
+    less = line
     if unbooked:
-        return take_off_unbooked(draft, back, body.invoice, line, net, most[0], tax, most[1])
-    less, given = take_off(draft, back, body.invoice, currency, line, net, tax, most[0])
-    give_back(draft, back, given, most[1])
-    return less if body.to is CreditTo.INVOICE else replace(less, paid=less.paid - net - tax)
+        less = take_off_unbooked(draft, back, body.invoice, line, net, most[0], tax, most[1])
+    elif net or tax:
+        less, given = take_off(draft, back, body.invoice, currency, line, net, tax, most[0])
+        give_back(draft, back, given, most[1])
+        if body.to is not CreditTo.INVOICE:
+            less = replace(less, paid=less.paid - net - tax)
+    less = return_credit(draft, back.rule, back.used, body.invoice, less, *credited)
+    return less, net + tax
 
 
 def _chosen(
@@ -274,7 +296,7 @@ def _chosen(
         most = dict(_unpaid_and_unused(draft, line))
     else:
         most = {
-            block: min(sold_within(line, block, paid), unused_value(draft, block))
+            block: min(sold_within(line, block, paid), unused_funded(draft, block))
             for block, _ in line.sells
         }
     units: dict[str, int] = {}

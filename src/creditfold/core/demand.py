@@ -64,11 +64,11 @@ class Demand(Struct):
         return self.rest is not None and not self.rest.amount
 
     def fits(self, terms: Terms) -> bool:
-        """Priced in the block's unit, and inside its scope.
+        """For usage, priced in the block's unit, and inside its scope.
 
         What may be for any usage takes from blocks that may pay for any.
         """
-        if terms.unit not in self.prices:
+        if terms.unit not in self.prices or not terms.pays_usage:
             return False
         if terms.scope is None:
             return True

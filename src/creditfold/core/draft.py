@@ -226,10 +226,11 @@ class Draft:
         repays: str | None = None,
         value: int | None = None,
         reverses: str | None = None,
+        line: tuple[str, str] | None = None,
     ) -> None:
         """Enter a transfer of `amount` ledger steps of a block between two of its places.
 
-        `value` is what leaves the block with them, in minor units.
+        `value` is what leaves the block with them, in minor units; `line` is (invoice, line).
         """
         assert amount > 0, f"an entry of {amount} for block {block}"
         record = self.edit_block(block)
@@ -240,7 +241,7 @@ class Draft:
             after = getattr(record, place) + change
             assert after >= 0, f"block {block} would hold {after} in {place}"
             setattr(record, place, after)
-            if place is Place.AVAILABLE:
+            if place is Place.AVAILABLE and terms.pays_usage:
                 self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
@@ -262,6 +263,8 @@ class Draft:
                 repays=repays,
                 value=None if value is None else decimal(value, MINOR_EXPONENT[terms.currency]),
                 reverses=reverses,
+                invoice=None if line is None else line[0],
+                line=None if line is None else line[1],
             )
         )
 

@@ -23,6 +23,7 @@ class Place(StrEnum):
     REFUNDED = "refunded"
     ROLLED_OUT = "rolled_out"
     TRANSFERRED_OUT = "transferred_out"
+    APPLIED = "applied"
 
 
 class Status(StrEnum):
@@ -62,6 +63,8 @@ class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
     repays: str | None = None
     value: str | None = None
     reverses: str | None = None
+    invoice: str | None = None
+    line: str | None = None
 
 
 class Overage(Struct, frozen=True, omit_defaults=True):

@@ -33,6 +33,13 @@ class Kind(StrEnum):
         return self in (Kind.GOODWILL, Kind.SLA)
 
 
+class DrawsOn(StrEnum):
+    """What credit pays for: usage as it happens, or lines of invoices when they are issued."""
+
+    USAGE = "usage"
+    INVOICE = "invoice"
+
+
 class Recognition(StrEnum):
     """When billing becomes an unconditional right (ASC 606-10-45-4, Example 38)."""
 
@@ -136,6 +143,7 @@ class CreditGranted(Struct, frozen=True):
     reason: str | None = None
     rollover: Rollover | None = None
     tops_up: str | None = None
+    draws_on: DrawsOn = DrawsOn.USAGE
 
 
 class RatedAmount(Struct, frozen=True):

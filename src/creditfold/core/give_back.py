@@ -73,6 +73,12 @@ def unused_value(draft: Draft, block_id: str) -> int:
     return share(block, block.unused) if block.unused else 0
 
 
+def unused_funded(draft: Draft, block_id: str) -> int:
+    """As far as it is funded: what left with other units took its funding along."""
+    block: Block = draft.get(BLOCK, block_id)
+    return min(unused_value(draft, block_id), block.funded)
+
+
 def take_off(
     draft: Draft,
     back: Back,
@@ -115,7 +121,9 @@ def take_off(
     less = replace(
         line,
         amount=amount,
-        tax=max(taxed, half_even(line.tax * amount, line.amount)) if line.amount else line.tax,
+        tax=max(taxed, half_even(line.tax * amount, line.amount))
+        if line.amount
+        else line.tax - tax,
         booked=line.booked - net - tax,
         taxed=taxed,
         sells=tuple(sells.items()),

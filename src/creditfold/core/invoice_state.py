@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from creditfold.core.chart import Account
 from creditfold.core.facts import Recognition
+
+
+class Applied(Struct, frozen=True):
+    """What credit of a block paid of a line, in minor units: `tax` of it was the line's tax.
+
+    `value` is what the credit was worth, and left the block with it.
+    """
+
+    block: str
+    amount: int
+    tax: int
+    value: int
 
 
 class BilledLine(Struct, frozen=True):
@@ -12,7 +25,8 @@ class BilledLine(Struct, frozen=True):
 
     `taxed` of what is booked is tax. `sells` is ((block, amount), …) in order; `arrears` lines are
     booked whole on issue. What is given back has left all of these; of it, `conceded` was for
-    credit that stays drawn, so it still counts for what the blocks are funded by.
+    credit that stays drawn, so it still counts for what the blocks are funded by. What credit has
+    paid, `applied`, is in none of them either.
     """
 
     line: str
@@ -25,11 +39,17 @@ class BilledLine(Struct, frozen=True):
     arrears: bool = False
     taxed: int = 0
     conceded: int = 0
+    applied: tuple[Applied, ...] = ()
 
     @property
     def gross(self) -> int:
         """With tax."""
         return self.amount + self.tax
+
+    @property
+    def income(self) -> Account:
+        """Where it is earned, unless it sells credit."""
+        return Account.OVERAGE if self.arrears else Account.SUBSCRIPTION
 
     @property
     def unbooked(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from creditfold.core import invoice_credit
 from creditfold.core.arrears import bill_arrears
 from creditfold.core.booking import BILL, book, each_line
 from creditfold.core.chart import Account
@@ -60,6 +61,7 @@ def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
     if faults:
         return highest(faults)
     assert isinstance(applied, int)
+    lines = invoice_credit.apply(draft, body, lines, applied)
     billed: list[BilledLine] = []
     for line, wire in zip(lines, body.lines, strict=True):
         if line.arrears:

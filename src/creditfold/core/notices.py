@@ -53,7 +53,8 @@ def watch(draft: Draft, before: Account | None) -> None:
     for entry in draft.entries:
         if (entry.from_, entry.to) == (Place.ORIGIN, Place.ISSUED):
             tell(draft, "granted", quantity=entry.quantity, unit=entry.unit, block=entry.block)
-        if (entry.from_, entry.to) == (Place.ISSUED, Place.AVAILABLE):
+        active = (entry.from_, entry.to) == (Place.ISSUED, Place.AVAILABLE)
+        if active and draft.granted(entry.block).pays_usage:
             woken.add(entry.unit)
     if woken:
         account.full = {**account.full, **{unit: account.usable[unit] for unit in sorted(woken)}}

@@ -44,6 +44,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     overdraft_cover: OverdraftCover = OverdraftCover.BACKFILL
     used_portion: UsedPortion = UsedPortion.KEEP_RECEIVABLE
     chargeback: Chargeback = Chargeback.CREDIT_LOSS
+    credit_before_tax: bool = False
     thresholds: tuple[Threshold, ...] = ()
     expiring_before: int = 0
     late_order: LateOrder = LateOrder.EVENT_TIME

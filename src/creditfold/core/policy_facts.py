@@ -88,6 +88,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     overdraft_cover: OverdraftCover | None = None
     used_portion: UsedPortion | None = None
     chargeback: Chargeback | None = None
+    credit_before_tax: bool | None = None
     thresholds: tuple[Threshold, ...] | None = None
     expiring_before: int | None = None
     late_order: LateOrder | None = None

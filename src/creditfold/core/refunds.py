@@ -28,7 +28,7 @@ from creditfold.core.give_back import (
     sold_within,
     take_off,
     taxed_on,
-    unused_value,
+    unused_funded,
 )
 from creditfold.core.invoice_lines import minor_units, unknown_invoice
 from creditfold.core.invoice_state import INVOICE, BilledLine, Invoice
@@ -57,7 +57,7 @@ def refund_credit(draft: Draft, body: CreditRefunded) -> Rejection | None:
         for line in draft.get(INVOICE, invoice_id).lines
         if line.line == line_id
     ]
-    paid = sum(part for _, _, part in sold_by)
+    paid = min(block.funded, sum(part for _, _, part in sold_by))
     if not 0 < value <= paid:
         exponent = MINOR_EXPONENT[terms.currency]
         return Rejection(
@@ -170,7 +170,7 @@ def _take_cash(
             rest -= gross
             tax = half_even(line.taxed * gross, line.booked)
             most = [
-                (block, min(sold_within(line, block, paid_net(line)), unused_value(draft, block)))
+                (block, min(sold_within(line, block, paid_net(line)), unused_funded(draft, block)))
                 for block, _ in line.sells
                 if not body.blocks or block in body.blocks
             ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from creditfold.core import revenue
-from creditfold.core.blocks import exhaust, steps
+from creditfold.core.blocks import exhaust, revive, steps
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import Exact, decimal, half_even
@@ -60,14 +60,47 @@ def share(block: Block, amount: int) -> int:
 
 
 def release(
-    draft: Draft, block_id: str, terms: Terms, amount: int, to: Place, value: int | None = None
+    draft: Draft,
+    block_id: str,
+    terms: Terms,
+    amount: int,
+    to: Place,
+    value: int | None = None,
+    line: tuple[str, str] | None = None,
 ) -> int:
     """Move unused units out of the block; their share of its value, which leaves with them."""
     block = draft.edit_block(block_id)
     leaves = share(block, amount) if value is None else value
     source = Place.ISSUED if block.issued else Place.AVAILABLE
-    draft.move(block_id, terms, source, to, amount, value=leaves or None)
+    draft.move(block_id, terms, source, to, amount, value=leaves or None, line=line)
     block.released += leaves
     if not block.remaining:
         exhaust(draft, {block_id})
     return leaves
+
+
+def bring_back(
+    draft: Draft,
+    rule: str,
+    block_id: str,
+    source: Place,
+    amount: int,
+    value: int,
+    line: tuple[str, str] | None = None,
+) -> None:
+    """Units that left come back with their value; where the block has expired, they do too.
+
+    What funds them is posted before.
+    """
+    terms, block = draft.granted(block_id), draft.edit_block(block_id)
+    gone = terms.expires_at is not None and terms.expires_at <= draft.now
+    place = Place.ISSUED if terms.effective_at > draft.now else Place.AVAILABLE
+    if gone:
+        place = Place.EXPIRED
+    block.released -= value
+    draft.move(block_id, terms, source, place, amount, value=value or None, line=line)
+    if gone:
+        revenue.post_expiry(draft, block_id, terms, draft.time)
+    else:
+        revive(draft, block_id, terms)
+    revenue.post_respread(draft, rule, block_id, terms)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.facts import Kind, OveragePolicy, Period, Rollover
+from creditfold.core.facts import DrawsOn, Kind, OveragePolicy, Period, Rollover
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
 
@@ -93,6 +93,12 @@ class Terms(Struct, frozen=True):
     rolled_from: str | None = None
     rolled: int = 0
     transferred_from: str | None = None
+    draws_on: DrawsOn = DrawsOn.USAGE
+
+    @property
+    def pays_usage(self) -> bool:
+        """Whether usage and holds may have it: it counts as usable."""
+        return self.draws_on is DrawsOn.USAGE
 
     @property
     def free(self) -> bool:
@@ -116,10 +122,10 @@ class Block(Struct):
     """Where a block's units are, in ledger steps, and its money now, in minor units of `currency`.
 
     `value` is what it is worth in all, `released` the part that left with units (voided, refunded,
-    rolled out, transferred out). `sold` is what invoice lines ask for it, `funded` the part that
-    is unconditional or paid; a line may sell a block before its grant arrives. `lines` are the
-    (invoice, line) that sell it. `products` holds, per product, [units drawn, revenue posted];
-    `breakage` is posted too.
+    rolled out, transferred out, applied to invoices). `sold` is what invoice lines ask for it,
+    `funded` the part that is unconditional or paid; a line may sell a block before its grant
+    arrives. `lines` are the (invoice, line) that sell it. `products` holds, per product, [units
+    drawn, revenue posted]; `breakage` is posted too.
     """
 
     issued: int = 0
@@ -131,6 +137,7 @@ class Block(Struct):
     refunded: int = 0
     rolled_out: int = 0
     transferred_out: int = 0
+    applied: int = 0
     value: int = 0
     released: int = 0
     sold: int = 0
@@ -165,7 +172,7 @@ class Block(Struct):
     def quantity(self) -> int:
         """All units: what was granted, and adjusted since."""
         left = self.voided + self.refunded + self.rolled_out + self.transferred_out
-        return self.units + left
+        return self.units + left + self.applied
 
     @property
     def worth(self) -> int:

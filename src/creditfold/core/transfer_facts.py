@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from creditfold.core.exact import Exact
-from creditfold.core.facts import Kind, Money, Period
+from creditfold.core.facts import DrawsOn, Kind, Money, Period
 from creditfold.core.scope import Scope
 
 
@@ -34,6 +34,7 @@ class TransferOffered(Struct, frozen=True):
     scope: Scope | None = None
     failed_period: Period | None = None
     lapses_to: str | None = None
+    draws_on: DrawsOn = DrawsOn.USAGE
 
 
 class TransferAccepted(Struct, frozen=True):

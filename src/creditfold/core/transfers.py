@@ -9,16 +9,16 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from creditfold.core import revenue
-from creditfold.core.blocks import issue, live, revive
+from creditfold.core.blocks import issue, live
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place, Sent
 from creditfold.core.exact import INT64_MAX, decimal
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.release import asked, release, share
+from creditfold.core.release import asked, bring_back, release, share
 from creditfold.core.scope import written
-from creditfold.core.state import BLOCK, TERMS, TRANSFER, Block, Terms, Transfer
+from creditfold.core.state import BLOCK, TRANSFER, Block, Terms, Transfer
 from creditfold.core.times import rfc3339
 from creditfold.core.transfer_facts import (
     CreditTransferred,
@@ -83,6 +83,7 @@ def _offer(
         if period is None
         else {"from": rfc3339(period.start), "to": rfc3339(period.end)},
         "lapses_to": terms.lapses_to,
+        "draws_on": None if terms.pays_usage else terms.draws_on,
     }
     return {name: value for name, value in offer.items() if value is not None}
 
@@ -119,6 +120,7 @@ def take(draft: Draft, body: TransferOffered) -> Rejection | None:
         scope=body.scope,
         failed_period=body.failed_period,
         lapses_to=body.lapses_to,
+        draws_on=body.draws_on,
         transferred_from=f"{body.sender}:{body.block}",
     )
     draft.edit_block(block_id).value = value
@@ -165,26 +167,7 @@ def restore(draft: Draft, body: TransferReturned) -> Rejection | None:
     found = _known(draft, body)
     if isinstance(found, Rejection):
         return found
-    terms: Terms = draft.get(TERMS, found.block)
-    gone = terms.expires_at is not None and terms.expires_at <= draft.now
-    place = Place.ISSUED if terms.effective_at > draft.now else Place.AVAILABLE
-    if gone:
-        place = Place.EXPIRED
-    block = draft.edit_block(found.block)
-    block.released -= found.value
-    draft.move(
-        found.block,
-        terms,
-        Place.TRANSFERRED_OUT,
-        place,
-        found.amount,
-        value=found.value or None,
-    )
     draft.begin_entry()
     revenue.post_funding(draft, RULE, Account.IN_TRANSIT, found.block, found.value)
-    if gone:
-        revenue.post_expiry(draft, found.block, terms, draft.time)
-    else:
-        revive(draft, found.block, terms)
-    revenue.post_respread(draft, RULE, found.block, terms)
+    bring_back(draft, RULE, found.block, Place.TRANSFERRED_OUT, found.amount, found.value)
     return None

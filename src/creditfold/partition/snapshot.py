@@ -63,6 +63,7 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         at=rfc3339(at),
         blocks=blocks,
         usable=texts(account.usable),
+        for_invoices=texts(_for_invoices(state, customer)),
         overage=texts(account.overage),
         held=texts(held),
         holds=tuple(_hold(id_, hold, units, text) for id_, hold in holds),
@@ -111,6 +112,16 @@ def balance_at(state: State, catalog: Catalog, customer: str, at: int) -> Snapsh
     return snapshot(ahead, catalog, customer, at)
 
 
+def _for_invoices(state: State, customer: str) -> Counter[str]:
+    """What is available of credit that draws on invoices, by currency."""
+    found: Counter[str] = Counter()
+    for block_id, terms in state.scan(customer, TERMS):
+        if not terms.pays_usage:
+            block: Block = state.get((customer, BLOCK, block_id))
+            found[terms.unit] += block.available
+    return found
+
+
 def _blocks(state: State, customer: str) -> Iterator[BlockBalance]:
     for block_id, terms in state.scan(customer, TERMS):
         block: Block = state.get((customer, BLOCK, block_id))
@@ -131,6 +142,7 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
         transferred_from=terms.transferred_from,
         program=None if terms.enrolment is None else terms.enrolment.partition(":")[0],
         rolled_from=terms.rolled_from,
+        draws_on=None if terms.pays_usage else "invoice",
         effective_at=rfc3339(terms.effective_at),
         expires_at=None if terms.expires_at is None else rfc3339(terms.expires_at),
         unit=terms.unit,
@@ -144,6 +156,7 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
         refunded=units(block.refunded),
         rolled_out=units(block.rolled_out),
         transferred_out=units(block.transferred_out),
+        applied=units(block.applied),
         value=money(terms.value),
         value_now=money(block.value),
         recognised=money(recognised),
