@@ -288,3 +288,49 @@ def test_a_block_that_had_expired_when_it_was_granted_is_folded_again_behind_its
         late = use(book, id_, "1", "2026-01-02T00:30:00Z", recorded="2026-01-02T14:00:00Z")
         assert ([], [("own", "1")]) == (moved(late), uncovered(late))
     assert "5" == book.block()["expired"]
+
+
+def test_a_block_that_usage_empties_before_its_reset_keeps_its_interval():
+    """A reset ends what is left: where late usage had it all, there is nothing to end."""
+    book = Book()
+    terms = {
+        "grant": {"kind": "promotional", "unit": "USD", "quantity": "3", "expires": "P2D"},
+        "every": "P1D",
+        "reset": {"overage": "keep"},
+    }
+    book.applied("program.attached", {"program": "p", "definition": terms}, AGO)
+    book.sweep("2026-01-03T12:00:00Z")
+    assert "2026-01-03T11:00:00Z" == book.block("p:c:1")["expires_at"]
+    use(book, "u1", "3", NOON, recorded="2026-01-03T13:00:00Z")
+    assert ("3", "2026-01-04T11:00:00Z") == tuple(
+        book.block("p:c:1")[what] for what in ("drawn", "expires_at")
+    )
+
+
+def test_under_arrival_what_was_carried_is_folded_again_in_the_order_of_arrival():
+    """Credit that came before late usage was there for it, however early the usage was."""
+    book = Book()
+    arrival(book)
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    use(book, "u0", "5", "2026-01-02T10:00:00Z")
+    llm = {"include": {"products": ["llm"]}}
+    book.grant("b", "3", at=NOON, effective_at="2026-01-02T00:00:00Z", scope=llm)
+    late = {"meter": "tokens", "quantity": "3"}
+    book.applied("usage.recorded", late, AGO, id="u1", recorded=NOW)
+    correct(book, "u0", "2", at="2026-01-02T14:00:00Z")
+    assert ("3", {"USD": "2"}) == (book.block()["drawn"], book.snapshot()["overage"])
+
+
+def test_under_arrival_credit_that_a_correction_returned_is_there_when_more_is_folded_again():
+    book = Book()
+    arrival(book)
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    llm = {"include": {"products": ["llm"]}}
+    book.grant("b", "3", scope=llm, expires_at="2026-01-04T00:00:00Z")
+    book.applied("usage.recorded", {"meter": "tokens", "quantity": "3"}, AGO, id="u1")
+    use(book, "u0", "5", "2026-01-02T11:30:00Z")
+    book.grant("c", "1", at=NOON, scope=llm, expires_at="2026-01-04T00:00:00Z")
+    correct(book, "u1", "1")
+    correct(book, "u0", "4", at="2026-01-02T14:00:00Z")
+    book.sweep("2026-01-05T00:00:00Z")
+    assert ("1", "2") == (book.block()["drawn"], book.block()["expired"])

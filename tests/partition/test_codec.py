@@ -120,7 +120,7 @@ FULL = {
     state.TRANSFER: [state.Transfer("c", "b", BIG, 1, False)],
     state.CHAIN: [state.Chain(3, "ab")],
     state.JOURNAL: [
-        journal.Use("s", "i", 1, 2, "m", "p", 3, 4, 5, {"a": Exact(1, 2)}, (PRICE,), 6,
+        journal.Use("s", "i", 1, 2, "m", "p", 3, 4, 5, {"a": Exact(1, 2)}, (PRICE,), 6, 7,
                     "h", True, (("b", 7),), UNPAID, (IMAGE,)),
         journal.Command(1, 2, (IMAGE,), (Move("b", Place.HELD, Place.DRAWN, 1),), (("b", TERMS),),
                         ("e",), PLACED, "h", PROFILE, ("o",)),

@@ -202,8 +202,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
             step.outcome.sent = transfers.refused(draft, body, refusal)
         return step
     if isinstance(body, PassingBody):
-        behind = journal.behind_command(draft, fact.time)
-        seen = Seen(fact.content[:CONTENT_BYTES], until, fact.time, behind)
+        seen = Seen(fact.content[:CONTENT_BYTES], until, *journal.standing(draft, fact.time))
     else:
         seen = Seen(fact.content[:CONTENT_BYTES])
     late.command(draft, body)

@@ -25,6 +25,7 @@ from creditfold.core.facts import HoldPlaced, OveragePolicy
 from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.predicate import Value
 from creditfold.core.state import (
+    ACCOUNT,
     AGENDA,
     BLOCK,
     HOLD,
@@ -33,6 +34,7 @@ from creditfold.core.state import (
     SEEN,
     TERMS,
     WALLET,
+    Account,
     Agenda,
     Block,
     Hold,
@@ -67,8 +69,9 @@ class Image(Struct, frozen=True, array_like=True):
 class Use(Struct, frozen=True, tag="use"):
     """Usage with its prices as they were when it came, and what it has drawn in order.
 
-    `recorded` is the quantity that the prices are for, `quantity` what corrections made of it;
-    `behind` is the command of the same instant behind which it stands.
+    `recorded` is the quantity that the prices are for, `quantity` what corrections made of it.
+    It stands `at` an instant, which is its time, or that of what came before it; `behind` is the
+    command of that instant behind which it stands.
     """
 
     source: str
@@ -82,6 +85,7 @@ class Use(Struct, frozen=True, tag="use"):
     quantity: int
     properties: dict[str, Value]
     prices: tuple[Price, ...]
+    at: int
     behind: int = 0
     hold: str | None = None
     final: bool = False
@@ -109,7 +113,7 @@ class Use(Struct, frozen=True, tag="use"):
     @property
     def place(self) -> str:
         """Its key in the journal."""
-        return usage_place(self.time, self.behind, self.source, self.id)
+        return usage_place(self.at, self.behind, self.source, self.id)
 
     def outcome(self, customer: str) -> str:
         """The id of the outcome that the usage first had."""
@@ -206,17 +210,23 @@ def usage_place(time: int, behind: int, source: str, id_: str) -> str:
     return f"{time + _BEFORE_1970:016x}{command}{_USAGE}{source}\0{id_}"
 
 
-def behind_command(draft: Draft, time: int) -> int:
-    """The sequence of the last command that stands behind usage of this very instant, or 0."""
+def standing(draft: Draft, time: int) -> tuple[int, int]:
+    """Where usage of this time that comes now stands: the instant, and behind which command of it.
+
+    It is at its own time, where usage counts as if it had come in order, else behind all that came.
+    """
+    before: Account = draft.before(ACCOUNT, "")
+    if not draft.policy.in_order and before.front >= f"{time + _BEFORE_1970:016x}":
+        return instant_of(before.front), before.seq
     instant = f"{time + _BEFORE_1970:016x}"
     last = 0
-    if draft.edit_account().front >= instant + _AFTER_USAGE:
+    if before.front >= instant + _AFTER_USAGE:
         for place, item in draft.scan(JOURNAL, instant + _AFTER_USAGE):
             if not place.startswith(instant + _AFTER_USAGE):
                 break
             if isinstance(item, Command):
-                last = int(place[17:], 16)
-    return last
+                last = int(place[17:33], 16)
+    return time, last
 
 
 def due_place(instant: int, phase: Phase, subject: str) -> str:

@@ -33,9 +33,11 @@ from creditfold.core.journal import Command, FellDue, Item, Use
 from creditfold.core.overage_state import CARRIED
 from creditfold.core.past import REDONE, Past, Short
 from creditfold.core.state import (
+    AGENDA,
     JOURNAL,
     PROFILE,
     TERMS,
+    WALLET,
     Phase,
     Profile,
 )
@@ -101,12 +103,18 @@ def _answered(draft: Draft) -> Command:
         profile = None
     changed = draft.changes.items()
     moves = tuple(move for move in draft.moves if not (draft.resets and move.to is Place.EXPIRED))
+    made = {move.block for move in moves if move.source is Place.ORIGIN}
     return Command(
         draft.time,
         draft.present,
         journal.images(draft),
         moves=moves,
-        terms=tuple((id_, terms) for (_, kind, id_), terms in changed if kind == TERMS),
+        # What a reset ends may be another block then.
+        terms=tuple(
+            (id_, terms)
+            for (_, kind, id_), terms in changed
+            if kind == TERMS and (id_ in made or not draft.resets)
+        ),
         resets=draft.resets,
         profile=profile,
         billed=tuple(id_ for (_, kind, id_), left in changed if kind == CARRIED and not left),
@@ -198,3 +206,17 @@ def correct(draft: Draft, use: Use, changed: Use) -> None:
         respread(draft, slice_.block, {use.product: -amount})
     uncover(draft, before, {use.place: after})
     draft.put(JOURNAL, use.place, after)
+    _reached(draft, {block_id for block_id, _ in (*use.slices, *after.slices)})
+
+
+def _reached(draft: Draft, blocks: set[str]) -> None:
+    """Write down which blocks may pay, or may not any more, from now on.
+
+    That usage changed as if it had always been so; where usage and the clock look changed now.
+    """
+    images = tuple(i for i in journal.images(draft) if i.kind in (WALLET, AGENDA))
+    if images:
+        terms = tuple((id_, draft.granted(id_)) for id_ in sorted(blocks))
+        account = draft.edit_account()
+        place = journal.command_place(min(draft.time, draft.now), account.seq, account.front)
+        journal.enter(draft, place, Command(draft.time, draft.present, images, terms=terms))

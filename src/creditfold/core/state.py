@@ -217,13 +217,13 @@ class Seen(Struct, frozen=True):
     """A fact that was applied: the content under its identity, and until when it is kept.
 
     `until` is the last recorded time at which the fact can come again (None: always); beyond it
-    the record means nothing and may be dropped at any time. `time` and `behind` say where usage
+    the record means nothing and may be dropped at any time. `at` and `behind` say where usage
     stands in the journal.
     """
 
     content: bytes
     until: int | None = None
-    time: int = 0
+    at: int = 0
     behind: int = 0
 
 

@@ -27,6 +27,7 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
         return demand
     meter = demand.meter
     assert meter is not None
+    at, behind = journal.standing(draft, draft.time)
     late.take(
         draft,
         Use(
@@ -41,7 +42,8 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
             quantity=demand.quantity,
             properties=body.properties,
             prices=tuple(demand.prices.values()),
-            behind=journal.behind_command(draft, draft.time),
+            at=at,
+            behind=behind,
             hold=None if body.hold is None else body.hold.hold,
             final=body.hold is not None and body.hold.final,
         ),
@@ -80,7 +82,7 @@ def correct(draft: Draft, body: UsageCorrected | UsageRetracted) -> Rejection | 
     seen: Seen | None = draft.get(SEEN, seen_key(source, id_))
     use: Use | None = None
     if seen is not None and seen.until is not None:
-        place = journal.usage_place(seen.time, seen.behind, source, id_)
+        place = journal.usage_place(seen.at, seen.behind, source, id_)
         use = draft.get(JOURNAL, place)
     if seen is None or seen.until is None or use is None:
         return Rejection(
