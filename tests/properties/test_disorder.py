@@ -68,12 +68,16 @@ def bill(invoice: str, at: int, amount: str) -> Event:
 
 @st.composite
 def changes(draw: st.DrawFn, number: int, at: int) -> Event:
-    """A command about a block that may be there, a hold, a program, or the customer."""
+    """A command about a block or invoice that may be there, a hold, a program, or the customer."""
     block = {"block": f"b{draw(st.integers(0, 6))}"}
     some = draw(st.sampled_from(["1", "2", "5"]))
     hold = {"hold": f"h{draw(st.integers(0, 2))}"}
     more = {"quantity": draw(st.sampled_from(["1", "-1", "4"])), "reason": "r"}
     later = text(at + draw(st.sampled_from([HOUR, DAY, 4 * DAY])))
+    invoice = f"i{draw(st.integers(0, 6))}"
+    sent = block | {"transfer": f"t{number}", "quantity": some}
+    line = {"line": "1", "amount": draw(st.sampled_from(["1", "3.33"]))}
+    note = {"credit_note": f"n{number}", "invoice": invoice, "lines": [line]}
     kind, data = draw(
         st.sampled_from(
             [
@@ -89,6 +93,11 @@ def changes(draw: st.DrawFn, number: int, at: int) -> Event:
                 ("program.attached", {"program": "p", "definition": draw(programs())}),
                 ("program.detached", {"program": "p"}),
                 ("program.reset", {"program": "p"}),
+                ("credit.refunded", block | {"quantity": some, "reason": "r"}),
+                ("credit.transferred", sent | {"to": draw(st.sampled_from(["bo", "nobody"]))}),
+                ("credit_note.issued", note | {"to": "balance"}),
+                ("invoice.paid", {"invoice": invoice, "amount": "1"}),
+                ("invoice.voided", {"invoice": invoice}),
             ]
         )
     )
@@ -124,7 +133,10 @@ def days(
 ) -> tuple[list[Event], list[Event], dict[str, int]]:
     """Commands and usage of some days in the order in which they happened, and delays."""
     begin: Event = {"currency": "USD", "time_zone": "UTC", "credit_limits": {"USD": "3"}}
-    told = [fact("customer.created", begin, id="new", at=START, customer="ada", recorded=START)]
+    told = [
+        fact("customer.created", begin, id="new", at=START, customer=name, recorded=START)
+        for name in ("ada", "bo")
+    ]
     usage: list[Event] = []
     delays: dict[str, int] = {}
     now = START
