@@ -7,7 +7,8 @@ Per customer: what is usable and what is open overage per unit, and revenue per 
 units, at the time of the last fact. It reads facts in the order of their time, with duplicates
 and facts of unknown customers or meters among them, and assumes: default burn order, usage never
 late, one rate card version without `where`, blocks without scope, two decimals to each currency,
-and no payment of more than an invoice.
+no payment of more than an invoice, and commitments in the customer's currency, of terms in days
+from the start on, earned as they end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class Customer:
         self.invoices: dict[str, Row] = {}
         self.overage: list[Row] = []
         self.accrued: dict[str, Fraction] = defaultdict(Fraction)
+        self.spent: list[tuple[datetime, Fraction]] = []
+        self.commitments: list[Row] = []
 
 
 class Recount:
@@ -78,6 +81,7 @@ class Recount:
                 "begin": begin,
                 "end": end,
                 "order": (priority, end or NEVER, paid, begin, data["block"]),
+                "bought": paid,
                 "value": Fraction(data.get("value", {"amount": "0"})["amount"]) * 100,
                 "quantity": Fraction(data["quantity"]),
                 "left": Fraction(data["quantity"]),
@@ -96,10 +100,13 @@ class Recount:
             if owed:
                 asked, part = block["unit"], min(owed, block["left"])
                 block["left"] -= part
+                if block["bought"]:
+                    self.spend(customer, costs, block["unit"], part)
                 rest = owed - part
                 if not rest:
                     return
         amount = self.owed(costs, asked, rest, customer.currency)
+        self.spend(customer, costs, customer.currency, amount)
         before = round(customer.accrued[meter] * 100)
         customer.accrued[meter] += amount
         posted = round(customer.accrued[meter] * 100) - before
@@ -112,6 +119,48 @@ class Recount:
             return rest if asked else costs[unit]
         step = self.steps[unit]
         return Fraction(round(costs[unit] * rest / costs[asked] * step), step)
+
+    def spend(
+        self, customer: Customer, costs: dict[str, Fraction], unit: str, part: Fraction
+    ) -> None:
+        """What bought credit pays, or the customer owes, counts at its price in their currency."""
+        money, step = customer.currency, self.steps[customer.currency]
+        if unit != money:
+            part = Fraction(round(costs[money] * part / costs[unit] * step), step)
+        customer.spent.append((self.now, part))
+
+    def subscription_started(self, customer: Customer, data: Row) -> None:
+        least = data["commitment"]
+        days = timedelta(days=int(least["term"].strip("PD")))
+        rate, least = Fraction(least.get("rate", "1")), Fraction(least["quantity"])
+        terms = {"begin": self.now, "days": days, "least": least, "rate": rate}
+        customer.commitments.append(terms)
+
+    def missed(self, customer: Customer, funded: dict[str, int]) -> int:
+        """Of each term that is over, what was committed to less what was spent or lapsed in it."""
+        total = 0
+        for terms in customer.commitments:
+            begin, rate = terms["begin"], terms["rate"]
+            while (end := begin + terms["days"]) <= self.now:
+                counted = sum(
+                    (part for at, part in customer.spent if begin <= at < end), Fraction(0)
+                )
+                for block in customer.blocks:
+                    mine = block["bought"] and block["unit"] == customer.currency
+                    if mine and block["end"] is not None and begin < block["end"] <= end:
+                        counted += self.lapsed(block, funded[block["id"]])
+                total += max(0, round(terms["least"] * rate * 100) - round(counted * rate * 100))
+                begin = end
+        return total
+
+    def lapsed(self, block: Row, funded: int) -> Fraction:
+        """What of the rest was paid for, half even to a step of the unit."""
+        used = round(block["value"] * (1 - block["left"] / block["quantity"]))
+        unearned, step = block["value"] - used, self.steps[block["unit"]]
+        if unearned <= 0:
+            return Fraction(0)
+        share = min(max(0, funded - used), unearned) / Fraction(unearned)
+        return Fraction(round(block["left"] * share * step), step)
 
     def invoice_issued(self, customer: Customer, data: Row) -> None:
         lines = []
@@ -166,6 +215,7 @@ class Recount:
                     earned["4050"] += max(0, funded[block["id"]] - used)
             elif block["begin"] <= self.now:
                 usable[block["unit"]] += block["left"]
+        earned["4020"] += self.missed(customer, funded)
         still_open = sum((each["amount"] for each in customer.overage if each["open"]), Fraction(0))
         return {
             "customer": who,

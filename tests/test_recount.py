@@ -52,6 +52,11 @@ def demo(seed: int) -> list[Event]:
         facts.append(fact("customer.created", begin, id="new", at=START, customer=who))
         for number in range(chance.randint(0, 5)):
             facts += _block(chance, who, f"b{number}")
+        if chance.random() < 0.5:
+            least = {"unit": "USD", "quantity": str(chance.randint(20, 400)), "term": "P7D"}
+            least |= chance.choice([{}, {"rate": "0.777"}])
+            start = {"subscription": "s", "plan": "p", "period": "month", "commitment": least}
+            facts.append(fact("subscription.started", start, id="s", at=START, customer=who))
     for number in range(USAGES):
         at = START + DAY + number * 10 * MINUTE
         meter = chance.choice(sorted(METERS))
@@ -116,6 +121,7 @@ def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path)
     check_all(Records(out))
     assert any(row["overage"] for row in counted.values())
     assert any("4050" in row["revenue"] for row in counted.values())
+    assert any("4020" in row["revenue"] for row in counted.values())
     assert any("credits" in row["usable"] for row in counted.values())
 
 

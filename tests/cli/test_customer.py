@@ -91,6 +91,24 @@ def test_top_ups_and_what_was_asked_for_are_shown(tmp_path) -> None:
         assert text in result.stdout
 
 
+def test_commitments_and_what_is_missing_of_them_are_shown(tmp_path) -> None:
+    commitment = {"unit": "USD", "quantity": "100", "term": "P1D"}
+    start = {"subscription": "s", "plan": "pro", "period": "month", "commitment": commitment}
+    directory = published(
+        tmp_path / "d",
+        event("s9", "subscription.started", start),
+        usage("u1", "16", time=NOON),
+        usage("u2", "40", time="2026-03-03T12:00:00Z"),
+    )
+    assert [("s:shortfall:1", "0"), ("s:shortfall:2", "8"), ("s:shortfall:3", "20")] == [
+        (each["shortfall"], each["counted"])
+        for each in show(directory, "--at", "2026-03-03T12:00:00Z")["commitments"]
+    ]
+    result = invoke("customer", "show", "ada", "--data-dir", directory, "--at", "2026-03-03")
+    for text in ("Commitments", "s:shortfall:2", "92 missing", "100 expected", "92 USD"):
+        assert text in result.stdout
+
+
 def test_the_past_is_as_it_was_known(directory) -> None:
     assert {"USD": "10"} == show(directory, "--at", START)["usable"]
     assert NOON == show(directory, "--at", NOON)["at"]

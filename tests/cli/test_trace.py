@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.support import documents, invoke, published, usage
+from cli.support import documents, event, invoke, published, usage
 
 
 @pytest.fixture
@@ -40,6 +40,20 @@ def test_the_table_has_the_formula_with_its_operands(directory) -> None:
     assert 0 == result.exit_code
     for text in ("HE(V*u1/Q)-HE(V*u0/Q)", "V = 800", "R-DRAW", "2000", "duplicate", "0.5 for each"):
         assert text in result.stdout
+
+
+def test_late_usage_tells_what_it_leaves_of_a_shortfall(tmp_path) -> None:
+    commitment = {"unit": "USD", "quantity": "100", "term": "P1D"}
+    start = {"subscription": "s", "plan": "pro", "period": "month", "commitment": commitment}
+    directory = published(
+        tmp_path / "d",
+        event("s9", "subscription.started", start),
+        usage("u1", "2", time="2026-03-03T12:00:00Z"),
+        usage("u2", "30", time="2026-03-01T12:00:00Z"),
+    )
+    table = invoke("trace", "u2", "--data-dir", directory).stdout
+    for text in ("s:shortfall:1: 15 of 100 USD count, 85 missing, 85 USD", "notice shortfall: s:"):
+        assert text in table
 
 
 def test_a_refused_event_says_why_and_what_to_do(directory) -> None:

@@ -10,6 +10,7 @@ from creditfold.contract.envelope import read_line
 from creditfold.contract.exact_json import parse
 from creditfold.contract.topics import INVOICES, event_type
 from creditfold.contract.topics import USAGE as USAGE_TOPIC
+from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import (
     CustomerUpdated,
@@ -49,7 +50,14 @@ def test_an_invoice_is_read_whole():
 
 def test_a_policy_is_read_whole():
     order = ("priority", "expires_at", "free_before_paid", "effective_at", "id")
-    keys = PolicyKeys(order, 84 * HOUR, Recognition.ON_PAYMENT, credit_before_tax=True)
+    keys = PolicyKeys(
+        order,
+        84 * HOUR,
+        Recognition.ON_PAYMENT,
+        credit_before_tax=True,
+        shortfall_method=ShortfallMethod.PROPORTIONAL,
+        commitment_progress=(50, 80),
+    )
     assert keys == body(POLICY, full("policy.published")).keys
 
 

@@ -20,6 +20,7 @@ INVOICE = {"invoice": "new", "currency": "USD", "lines": [LINE]}
 CARD = {"rate_card": "card", "version": 1, "effective_from": NOW, "rates": []}
 RATE = {"meter": "gb", "unit": "USD", "per_unit": "1"}
 PLAN = {"plan": "pro", "period": "month"}
+COMMITMENT = {"unit": "USD", "quantity": "10", "term": "year"}
 PROGRAM = {
     "program": "known",
     "version": 1,
@@ -157,6 +158,12 @@ def subscribed(verb: str, **data: Any) -> Given:
     return Given(f"subscription.{verb}", {"subscription": "sub"} | data)
 
 
+def committed(**data: Any) -> Given:
+    """A subscription whose commitment differs from an acceptable one."""
+    start = {"subscription": "new", "commitment": COMMITMENT | data}
+    return subscribed("started", **PLAN | start)
+
+
 def setting() -> Book:
     """Everything that facts below refer to."""
     book = Book()
@@ -174,7 +181,8 @@ def setting() -> Book:
     book.grant(
         "lasting", "1", effective_at="2026-01-01T00:00:00Z", expires_at="2026-03-01T00:00:00Z"
     )
-    book.applied("subscription.started", {"subscription": "sub"} | PLAN)
+    coins = COMMITMENT | {"unit": "coins", "rate": "1"}
+    book.applied("subscription.started", {"subscription": "sub", "commitment": coins} | PLAN)
     book.applied("subscription.started", {"subscription": "gone"} | PLAN)
     book.applied("subscription.cancelled", {"subscription": "gone"})
     book.published("program.published", PROGRAM)
@@ -247,6 +255,7 @@ SINGLE: dict[Code, Given] = {
     Code.SUBSCRIPTION_EXISTS: subscribed("started", **PLAN),
     Code.UNKNOWN_SUBSCRIPTION: subscribed("renewed", subscription="none"),
     Code.SUBSCRIPTION_STATUS: subscribed("paused", subscription="gone"),
+    Code.COMMITMENT_EXISTS: committed(unit="coins", rate="1"),
     Code.INVOICE_EXISTS: issued({"invoice": "plain"}),
     Code.UNKNOWN_INVOICE: paid("none", "1"),
     Code.DUE_DATE_MISSING: issued({"recognition": "on_due"}),
@@ -378,6 +387,19 @@ OTHERS: list[tuple[Code, Given]] = [
     (Code.UNKNOWN_SUBSCRIPTION, subscribed("changed", subscription="none")),
     (Code.UNKNOWN_SUBSCRIPTION, subscribed("resumed", subscription="none")),
     (Code.UNKNOWN_SUBSCRIPTION, subscribed("cancelled", subscription="none")),
+    (Code.INVALID_VALUE, committed(unit="credits")),
+    (Code.INVALID_VALUE, committed(rate="-1")),
+    (Code.INVALID_VALUE, committed(term="PT23H")),
+    (Code.INVALID_VALUE, committed(expected="11")),
+    (Code.INVALID_VALUE, committed(shortfall="proportional")),
+    (Code.INVALID_VALUE, policy(keys={"notice.commitment_progress": [101]})),
+    (Code.UNKNOWN_UNIT, committed(unit="none", rate="1")),
+    (Code.QUANTITY_NOT_POSITIVE, committed(quantity="0")),
+    (Code.QUANTITY_NOT_POSITIVE, committed(expected="0")),
+    (Code.QUANTITY_NOT_EXACT, committed(quantity="0.00000000001")),
+    (Code.QUANTITY_NOT_EXACT, committed(expected="0.00000000001")),
+    (Code.QUANTITY_OUT_OF_RANGE, committed(quantity=HUGE)),
+    (Code.QUANTITY_OUT_OF_RANGE, committed(quantity="900000000", rate="900000000")),
     (Code.SUBSCRIPTION_STATUS, subscribed("changed", subscription="gone")),
     (Code.SUBSCRIPTION_STATUS, subscribed("resumed", subscription="gone")),
     (Code.SUBSCRIPTION_STATUS, subscribed("cancelled", subscription="gone")),

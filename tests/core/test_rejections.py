@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from core.refusals import (
+    COMMITMENT,
     HUGE,
     INEXACT,
     NO_METER,
     NO_UNIT,
     NOW,
     OTHERS,
+    PLAN,
     PROGRAM,
     SINGLE,
     WORTH,
@@ -18,6 +20,7 @@ from core.refusals import (
     card,
     catalog,
     changed,
+    committed,
     granted,
     held,
     issued,
@@ -28,6 +31,7 @@ from core.refusals import (
     program,
     setting,
     settled,
+    subscribed,
     template,
     unit,
     used,
@@ -313,6 +317,22 @@ PAIRS = [
         C.UNKNOWN_OVERAGE,
         issued({}, {"arrears_for": ["o"]}, {"line": "2", "sells": [{"block": "x", "amount": "9"}]}),
     ),
+    (C.UNKNOWN_UNIT, C.QUANTITY_NOT_POSITIVE, committed(unit="none", rate="1", quantity="0")),
+    (
+        C.QUANTITY_NOT_POSITIVE,
+        C.QUANTITY_NOT_EXACT,
+        committed(quantity="0.00000000001", expected="0"),
+    ),
+    (
+        C.QUANTITY_OUT_OF_RANGE,
+        C.SUBSCRIPTION_EXISTS,
+        subscribed("started", **PLAN, commitment=COMMITMENT | {"quantity": HUGE}),
+    ),
+    (
+        C.SUBSCRIPTION_EXISTS,
+        C.COMMITMENT_EXISTS,
+        subscribed("started", **PLAN, commitment=COMMITMENT | {"unit": "coins", "rate": "1"}),
+    ),
     (C.LINE_REPEATED, C.UNKNOWN_OVERAGE, issued({}, {"arrears_for": ["o"]}, {})),
 ]
 
@@ -360,6 +380,7 @@ def test_every_code_is_given_by_a_fact_of_the_walk():
     policy(keys={}),
     policy(effective_from=NOW),
     catalog("clock.held", {}),
+    committed(),
 ])  # fmt: skip
 def test_the_same_facts_without_a_fault_are_applied(given):
     """Each fact of the walk differs from one of these by its fault alone."""

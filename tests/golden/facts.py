@@ -88,7 +88,15 @@ def facts() -> list[Event]:
     _changes(book)
     book.published(
         "policy.published",
-        POLICY | {"version": 4, "keys": {"draw.order": ["smaller_first"], "late.window": "P1D"}},
+        POLICY
+        | {
+            "version": 4,
+            "keys": {
+                "draw.order": ["smaller_first"],
+                "late.window": "P1D",
+                "notice.commitment_progress": [50],
+            },
+        },
     )
     book.grant("e2", "4", at="2026-03-20T00:03:00Z", **FREE)
     book.grant("e3", "4", at="2026-03-20T01:00:00Z", effective_at="2026-03-20T02:00:00Z")
@@ -107,6 +115,7 @@ def facts() -> list[Event]:
     )
     book.applied("usage.recorded", {"meter": "calls", "quantity": "3"}, customer="日本")
     _compensated_and_held(book)
+    _committed(book)
     _carried_and_uncovered(book)
     _granted_by_programs(book)
     _told(book)
@@ -114,6 +123,18 @@ def facts() -> list[Event]:
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
+
+
+def _committed(book: Book) -> None:
+    """A term whose shortfall is expected, trued up, found smaller, and billed; one that is owed."""
+    half = {"unit": "USD", "quantity": "1000", "term": "P1D", "expected": "900"}
+    half["shortfall"] = "proportional"
+    start = {"subscription": "half", "plan": "none", "period": "month", "commitment": half}
+    book.applied("subscription.started", start, "2026-03-25T13:00:00Z")
+    book.use("90", at="2026-03-25T14:00:00Z")
+    book.use("8", at="2026-03-26T12:00:00Z", recorded="2026-03-26T14:00:00Z")
+    book.applied("subscription.cancelled", {"subscription": "half"}, "2026-03-26T15:00:00Z")
+    book.invoice({"amount": "900", "arrears_for": ["half:shortfall:1"]}, invoice="g31")
 
 
 def _carried_and_uncovered(book: Book) -> None:

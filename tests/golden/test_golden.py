@@ -44,6 +44,8 @@ RULES = {
     "R-VOID",
     "R-TRANSFER",
     "R-WRITEOFF",
+    "R-SHORTFALL",
+    "R-SHORTFALL-PROP",
 }
 
 
@@ -79,6 +81,8 @@ def test_the_golden_log_touches_every_rule_code_and_status():
     due = {o["cause"]["due"].split()[0] for o in outcomes if "due" in o["cause"]}
     assert {
         "activation",
+        "commitment",
+        "commitment_progress",
         "expiring",
         "expiry",
         "hold_end",

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from creditfold.core import (
     catalog,
+    commitment_facts,
+    commitment_state,
     facts,
     invoice_state,
     journal,
@@ -73,7 +75,8 @@ IMAGE = journal.Image(state.BLOCK, "b", b"\x00")
 FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, 3, {"é": BIG},
                                                            {"meter:m": 1}, {"USD": 2}, 3,
-                                                           {"USD": 4}, ("USD",), "f", "b", 5)],
+                                                           {"USD": 4}, ("USD",),
+                                                           ("s:shortfall:1",), "f", "b", 5)],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
                                   {"default": facts.OveragePolicy.CARRY}, 1, ("s",), ("p",))],
@@ -135,6 +138,16 @@ FULL = {
     catalog.PROGRAM: [catalog.ProgramVersions((
         catalog.ProgramVersion(1, 1, 2, 3, 4, WHERE, PROGRAM),
         catalog.ProgramVersion(2, 3, 4, 5)))],
+    commitment_state.COMMITTED: [
+        commitment_state.Committed("u", 6, BIG, None, Exact(1, 2), "USD", Every(12), None, "UTC"),
+        commitment_state.Committed("u", 6, BIG, 5, Exact(1, 2), "USD", Every(12),
+                                   commitment_facts.ShortfallMethod.PROPORTIONAL, "UTC",
+                                   -5, -1, 2, 7),
+    ],
+    commitment_state.COMMITMENT_TERM: [
+        commitment_state.CommitmentTerm("s", "USD", 1, 2, False),
+        commitment_state.CommitmentTerm("s", "USD", 1, 2, True, str(2**70), 5, 4, True, (50, 80)),
+    ],
     program_state.ENROLMENT: [
         program_state.Enrolment(1, 2, 3),
         program_state.Enrolment(1, 2, 3, program_state.Cut("b", BIG, 1, 2)),

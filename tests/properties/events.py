@@ -86,3 +86,8 @@ def balances(lines: Iterable[Event]) -> dict[tuple[str, str, str], int]:
             key = (line["customer"], line["currency"], account)
             totals[key] = totals.get(key, 0) + amount
     return {key: total for key, total in totals.items() if total}
+
+
+def notices(records: Iterable[Event]) -> list[Event]:
+    """What people are told, of whatever type."""
+    return [r["data"] for r in records if r["type"].startswith("creditfold.notice.")]

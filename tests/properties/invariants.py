@@ -15,8 +15,8 @@ from properties.proofs import i29_every_proof_recomputes
 from properties.records import Records
 
 CHART = {
-    *("1000", "1100", "1150", "2000", "2030", "2040", "2110", "2150", "2200"),
-    *("4000", "4010", "4030", "4050", "4910", "4920", "6500"),
+    *("1000", "1100", "1150", "1160", "2000", "2030", "2040", "2110", "2150", "2200"),
+    *("4000", "4010", "4020", "4030", "4050", "4910", "4920", "6500"),
 }
 
 
@@ -97,8 +97,9 @@ def i07_nothing_of_a_price_is_lost(records: Records) -> None:
 
 
 def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
-    """1150 outside of blocks = overage accrued from the unit ledger - billed, whatever its sign."""
+    """1150 outside of blocks = overage and shortfalls accrued - billed, whatever its sign."""
     exact: dict[tuple[str, str, str], Fraction] = {}
+    missed: dict[tuple[str, str], int] = {}
     accrued: Counter[tuple[str, str]] = Counter()
     billed: Counter[tuple[str, str]] = Counter()
     booked: Counter[tuple[str, str]] = Counter()
@@ -112,6 +113,12 @@ def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
             before = exact.get(key, Fraction(0))
             exact[key] = before + Fraction(over["amount"]) * scale
             accrued[customer, over["unit"]] += round(exact[key]) - round(before)
+        for each in step.outcome.get("shortfalls", []):
+            key_, currency = (customer, each["id"]), each["currency"]
+            scale = 10 ** {"JPY": 0, "KWD": 3}.get(currency, 2)
+            amount = int(Fraction(each["amount"]) * scale)
+            accrued[customer, currency] += amount - missed.get(key_, 0)
+            missed[key_] = amount
         for line in step.lines:
             owner = (customer, line["currency"])
             if "block" not in line and "1150" in (line["debit"], line["credit"]):
@@ -122,6 +129,28 @@ def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
         for owner in [key for key in accrued if key[0] == customer]:
             figures = (accrued[owner], billed[owner], booked[owner])
             assert figures[0] - figures[1] == figures[2], (owner, figures, step.outcome)
+
+
+def shortfalls_are_earned_once(records: Records) -> None:
+    """4020 of a term that ended is what its last outcome says, and nothing is conditional."""
+    stated: dict[tuple[str, str], Fraction] = {}
+    booked: dict[tuple[str, str], Counter[str]] = {}
+    for step in records.steps():
+        customer = step.outcome.get("customer", "")
+        for line in step.lines:
+            if "shortfall" in line["proof"]:
+                accounts = booked.setdefault((customer, line["proof"]["shortfall"]), Counter())
+                accounts[line["debit"]] += line["amount"]
+                accounts[line["credit"]] -= line["amount"]
+                assert line["proof"]["shortfall"].startswith(line["contract"]), line
+        for each in step.outcome.get("shortfalls", []):
+            scale = 10 ** {"JPY": 0, "KWD": 3}.get(each["currency"], 2)
+            stated[customer, each["id"]] = Fraction(each["amount"]) * scale
+            missing = Fraction(each["committed"]) - Fraction(each["counted"])
+            assert max(Fraction(0), missing) == Fraction(each["quantity"]), each
+        for key, amount in stated.items():
+            accounts = booked.get(key, Counter())
+            assert (amount, 0) == (-accounts["4020"], accounts["1160"]), (key, step.outcome)
 
 
 def i11_usage_revenue_depends_on_what_is_drawn_alone(records: Records) -> None:
@@ -380,6 +409,7 @@ ALL = (
     i06_the_liability_is_the_sum_of_carrying_values,
     i07_nothing_of_a_price_is_lost,
     i10_unbilled_is_accrued_less_billed,
+    shortfalls_are_earned_once,
     i11_usage_revenue_depends_on_what_is_drawn_alone,
     i12_never_more_than_the_price,
     i13_a_dead_block_carries_nothing,

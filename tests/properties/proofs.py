@@ -159,6 +159,20 @@ def tax_of_income(lines: list[Event], proof: Event) -> None:
     assert max(0, int(proof["tax"]) - int(proof["value"])) == _total(lines), lines
 
 
+def shortfall(lines: list[Event], proof: Event) -> None:
+    """What is missing of a commitment, or is expected to be, less what was posted of it."""
+    used = round(_number(proof, "u") * _number(proof, "rate") * 10 ** lines[0]["exponent"])
+    whole = _number(proof, "V")
+    if "E" in proof:
+        whole = round(whole * _number(proof, "u") / max(_number(proof, "E"), _number(proof, "u")))
+    assert max(0, whole - used) - int(proof["shortfall0"]) == _signed(lines, "4020"), lines
+
+
+def no_longer_conditional(lines: list[Event], proof: Event) -> None:
+    """What was earned before the term's end is owed from then on."""
+    assert int(proof["shortfall0"]) == _total(lines), lines
+
+
 FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "HE(V*u1/Q)-HE(V*u0/Q)": draw,
     "max(0,funded-HE(V*u/Q))-breakage0": expiry,
@@ -185,6 +199,9 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "max(0,billed-accrued)": arrears_above,
     "max(0,accrued-billed)": arrears_below,
     "max(0,-accrued)": arrears_taken_back,
+    "max(0,V-HE(u*rate))-shortfall0": shortfall,
+    "max(0,HE(V*u/max(E,u))-HE(u*rate))-shortfall0": shortfall,
+    "shortfall0": no_longer_conditional,
 }
 
 

@@ -155,6 +155,10 @@ def _check_state(expected: Event, scenario: Event) -> None:
         if what in expected:
             stated = {u: Fraction(n) for u, n in snapshot[what].items() if Fraction(n)}
             assert {u: Fraction(n) for u, n in expected[what].items()} == stated, (what, expected)
+    terms = {each["shortfall"]: each for each in snapshot["commitments"]}
+    for name, figures in expected.get("commitments", {}).items():
+        stands = {figure: terms[name][figure] for figure in figures}
+        assert figures == stands, (expected["at"], name)
     minor = 0 if _currency(scenario) == "JPY" else 2
     check_all(Records(run.out, minor={CUSTOMER: minor}))
 

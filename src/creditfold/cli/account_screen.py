@@ -52,6 +52,8 @@ def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
     _expiry(out, view)
     if view["subscriptions"]:
         _subscriptions(out, view["subscriptions"])
+    if view["commitments"]:
+        _commitments(out, view["commitments"])
     if view["programs"]:
         _programs(out, view["programs"])
     if view["invoices"]:
@@ -166,6 +168,24 @@ def _subscriptions(out: Console, found: list[dict[str, Any]]) -> None:
         for each in found
     ]
     out.print(screen.table(("subscription", "plan", "status", "period ends", "then"), rows))
+
+
+def _commitments(out: Console, found: list[dict[str, Any]]) -> None:
+    screen.heading(out, "Commitments")
+    rows = [
+        (
+            each["shortfall"],
+            _minute(each.get("ends_at")),
+            f"{each['committed']} {each['unit']}",
+            each["counted"],
+            f"{each['forecast']} {'missing' if each['ended'] else 'expected'}",
+            f"{each['amount']} {each['currency']}",
+            each["to_bill"],
+        )
+        for each in found
+    ]
+    columns = ("term", "ends", "committed", "counted", "shortfall", "earned of it", "to bill")
+    out.print(screen.table(columns, rows, right=columns[2:]))
 
 
 def _programs(out: Console, found: list[dict[str, Any]]) -> None:

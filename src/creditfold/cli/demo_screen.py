@@ -34,7 +34,9 @@ RULES = {
     "R-APPLY-BAL": "balance applied",
     "R-TRANSFER": "credit moved between customers",
     "R-OVERAGE": "usage that no credit covered",
-    "R-BILL-ARREARS": "overage billed",
+    "R-SHORTFALL": "less used than committed to",
+    "R-SHORTFALL-PROP": "shortfall that is expected",
+    "R-BILL-ARREARS": "billed in arrears",
 }
 
 TYPES_SHOWN = 6

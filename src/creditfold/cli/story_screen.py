@@ -71,10 +71,12 @@ def _show_outcome(out: Console, outcome: dict[str, Any]) -> None:
         _show_entries(out, outcome["entries"])
     if outcome.get("overage"):
         _show_overage(out, outcome["overage"])
+    for each in outcome.get("shortfalls", ()):
+        _show_shortfall(out, each)
     if outcome["postings"]:
         _show_postings(out, outcome["postings"])
     for notice in outcome["notices"]:
-        out.print(f"  notice {notice['what']}: {screen.clean(notice.get('meter', ''))}")
+        out.print(f"  notice {notice['what']}: {screen.clean(_about(notice))}")
     if outcome.get("balances"):
         usable = ", ".join(f"{amount} {unit}" for unit, amount in outcome["balances"].items())
         out.print(f"  usable after it: {screen.clean(usable)}", soft_wrap=True)
@@ -119,6 +121,16 @@ def _show_overage(out: Console, overage: list[dict[str, Any]]) -> None:
     ]
     columns = ("overage", "not covered", "amount", "at")
     out.print(screen.table(columns, rows, right=("not covered", "amount")))
+
+
+def _show_shortfall(out: Console, each: dict[str, Any]) -> None:
+    counted = f"{each['counted']} of {each['committed']} {each['unit']} count"
+    owed = f"{each['quantity']} missing, {each['amount']} {each['currency']}"
+    out.print(f"  {screen.clean(each['id'])}: {counted}, {owed}", soft_wrap=True)
+
+
+def _about(notice: dict[str, Any]) -> str:
+    return str(notice.get("shortfall") or notice.get("meter") or "")
 
 
 def _show_postings(out: Console, postings: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from creditfold.contract.commitment_inputs import ShortfallName
 from creditfold.contract.customer_inputs import OverageName
 from creditfold.contract.fields import (
     Amount,
@@ -22,6 +23,7 @@ from creditfold.contract.fields import (
 from creditfold.contract.invoice_inputs import LINES_MAX, RecognitionName
 from creditfold.contract.predicates import Where
 from creditfold.core import facts, policy_facts
+from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.exact import Exact
 from creditfold.core.order import ID, KEYS, PRESETS
 
@@ -43,6 +45,7 @@ _DrawOrder: TypeAlias = Annotated[
     Annotated[_OrderKeys, Tag("~keys")] | Annotated[_Preset, Tag("~preset")],
     Discriminator(lambda value: "~preset" if isinstance(value, str) else "~keys"),
 ]
+_Percent: TypeAlias = Annotated[int, Field(ge=1, le=100)]
 _E = TypeVar("_E", bound=StrEnum)
 
 
@@ -234,6 +237,20 @@ class PolicyKeysData(Data):
         "does not.",
     )
 
+    shortfall_method: ShortfallName | None = Field(
+        None,
+        alias="shortfall.method",
+        description="When a commitment's shortfall is earned: as its term ends, or with usage, by "
+        "what is expected of it. For terms that begin from then on.",
+    )
+    commitment_progress: list[_Percent] | None = Field(
+        None,
+        alias="notice.commitment_progress",
+        max_length=THRESHOLDS_MAX,
+        description="Percents of a commitment and of its term: a notice when so much counts, or "
+        "has gone by, whichever is first.",
+    )
+
     @model_validator(mode="after")
     def _total_order(self) -> PolicyKeysData:
         order = self._order() or ()
@@ -273,6 +290,10 @@ class PolicyKeysData(Data):
             expiring_before=self.expiring_before,
             late_order=choice(policy_facts.LateOrder, self.late_order),
             credit_before_tax=self.credit_before_tax,
+            shortfall_method=choice(ShortfallMethod, self.shortfall_method),
+            commitment_progress=None
+            if self.commitment_progress is None
+            else tuple(sorted(set(self.commitment_progress))),
         )
 
 

@@ -22,6 +22,7 @@ from creditfold.core.entries import (
     Place,
     Posting,
     Sent,
+    Shortfall,
     Status,
 )
 from creditfold.core.facts import Kind
@@ -86,6 +87,13 @@ def _lines() -> Iterator[tuple[str, bytes]]:
             detail="more than one amount can hold",
             threshold="100",
             expires_at=NOON,
+            subscription="S1",
+            shortfall="S1:shortfall:1",
+            committed="12000",
+            percent="50",
+            forecast="2500",
+            currency="USD",
+            amount="25.00",
         )
         minimal = Notice(full.notice, what, CUSTOMER, _ID, NOON)
         for name, notice in (("full", full), ("minimal", minimal)):
@@ -140,6 +148,11 @@ _OUTCOMES = {
         overage=(
             Overage(
                 f"{_ID}.o1", "llm.output_tokens", "llm", "200", "USD", "0.002", "0.00001", _OWED
+            ),
+        ),
+        shortfalls=(
+            Shortfall(
+                "S1:shortfall:1", "S1", "credits", "12000", "9500", "2500", "USD", "25.00"
             ),
         ),
         balances={"USD": "0", "credits": "0"},
@@ -236,6 +249,7 @@ _POSTING = Posting(
     credit_block="B1~1",
     product="llm",
     invoice="INV-1",
+    contract="S1",
 )
 _VERSION = outputs.Version(behaviour=1, tz="2026b")
 _BATCH = outputs.Batch(
@@ -317,6 +331,22 @@ _SNAPSHOT = snapshots.Snapshot(
             period_ends_at="2026-12-01T00:00:00Z",
             at_period_end=SubscriptionStatus.PAUSED,
             next_plan="team",
+        ),
+    ),
+    commitments=(
+        snapshots.CommitmentState(
+            subscription="S1",
+            shortfall="S1:shortfall:1",
+            begins_at="2026-01-01T00:00:00Z",
+            ends_at="2027-01-01T00:00:00Z",
+            ended=False,
+            unit="credits",
+            committed="12000",
+            counted="9500",
+            forecast="1360",
+            currency="USD",
+            amount="19",
+            to_bill="0",
         ),
     ),
 )

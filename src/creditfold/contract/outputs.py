@@ -73,6 +73,19 @@ class Overage(Output):
     )
 
 
+class Shortfall(Output):
+    """How a commitment's term ended; a later one with the same id stands in the place of this."""
+
+    id: str = Field(description="The shortfall's id, to be named by the invoice that bills it.")
+    subscription: str = Field(description="The subscription that commits.")
+    unit: str = Field(description="What the commitment is counted in.")
+    committed: Decimal = Field(description="The least of the term.")
+    counted: Decimal = Field(description="What counts towards it.")
+    quantity: Decimal = Field(description="What is missing.")
+    currency: str = Field(description="The currency of the amount.")
+    amount: Decimal = Field(description="What is owed for it.")
+
+
 class Cause(Output):
     """What an outcome answers: an input with its coordinates, or what fell due at an instant."""
 
@@ -119,6 +132,9 @@ class Outcome(Output):
     effective_at: Instant | None = Field(None, description="When it happened.")
     entries: tuple[Entry, ...] = Field((), description="What moved, in order.")
     overage: tuple[Overage, ...] = Field((), description="What no block covered.")
+    shortfalls: tuple[Shortfall, ...] = Field(
+        (), description="Terms of commitments that ended, or were found to end otherwise."
+    )
     sent: tuple[Sent, ...] = Field((), description="What it told other customers.")
     balances: dict[str, Decimal] | None = Field(
         None, description="What is usable after it, by unit."
@@ -157,6 +173,7 @@ class Posting(Output):
     )
     product: str | None = Field(None, description="The product whose revenue it is.")
     invoice: str | None = Field(None, description="The invoice that it comes from.")
+    contract: str | None = Field(None, description="The subscription that it comes from.")
 
 
 class Notice(Output):
@@ -171,7 +188,8 @@ class Notice(Output):
     product: str | None = Field(None, description="The product of that meter.")
     quantity: Decimal | None = Field(
         None,
-        description="How much: of the meter, granted of the block, usable or wanted of the unit.",
+        description="How much: of the meter, granted of the block, usable or wanted of the unit, "
+        "counted towards a commitment or missing of it.",
     )
     unit: str | None = Field(None, description="The unit that the quantity counts, if no meter.")
     block: str | None = Field(None, description="The block that it is about.")
@@ -180,6 +198,15 @@ class Notice(Output):
     detail: str | None = Field(None, description="The same for people.")
     threshold: Decimal | None = Field(None, description="The balance at or below which it is low.")
     expires_at: Instant | None = Field(None, description="When the block expires.")
+    subscription: str | None = Field(None, description="The subscription that commits.")
+    shortfall: str | None = Field(None, description="The shortfall's id, for the bill.")
+    committed: Decimal | None = Field(None, description="The least of the term, of the unit.")
+    percent: str | None = Field(None, description="How much is counted, or of the term gone by.")
+    forecast: Decimal | None = Field(
+        None, description="What will be missing of the unit if usage goes on as in the term so far."
+    )
+    currency: str | None = Field(None, description="The currency of the amount.")
+    amount: Decimal | None = Field(None, description="What is owed for what is missing.")
 
 
 class Version(Output):
@@ -263,6 +290,8 @@ OUTPUTS: dict[str, type[Output]] = {
     event_type("notice.balance_recovered"): Notice,
     event_type("notice.depleted"): Notice,
     event_type("notice.top_up_wanted"): Notice,
+    event_type("notice.commitment_progress"): Notice,
+    event_type("notice.shortfall"): Notice,
     event_type("dead_letter.recorded"): DeadLetter,
     event_type("balance.snapshot"): Snapshot,
 }

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from pydantic import ConfigDict, Field, model_validator
 
 from creditfold.contract.catalog_inputs import VERSION
+from creditfold.contract.commitment_inputs import CommitmentData
 from creditfold.contract.fields import (
     Anchor,
     Data,
@@ -218,6 +219,9 @@ class SubscriptionStarted(Data):
     attributes: dict[Name, PropertyValue] | None = Field(
         None, max_length=PROPERTIES_MAX, description="What is known about it."
     )
+    commitment: CommitmentData | None = Field(
+        None, description="The least that is used, or paid for, in each term."
+    )
 
     def body(self) -> facts.SubscriptionStarted:
         """As the fold reads it."""
@@ -228,6 +232,7 @@ class SubscriptionStarted(Data):
             self.anchor,
             self.trial_until,
             self.attributes or {},
+            None if self.commitment is None else self.commitment.core(),
         )
 
 

@@ -95,6 +95,27 @@ class SubscriptionState(Output):
     next_plan: str | None = Field(None, description="The plan that it then changes to.")
 
 
+class CommitmentState(Output):
+    """A term of a commitment, and how it stands."""
+
+    subscription: str = Field(description="The subscription that commits.")
+    shortfall: str = Field(description="The id under which what is missing is billed.")
+    begins_at: Instant = Field(description="When the term began.")
+    ends_at: Instant | None = Field(None, description="When it ends; absent: never.")
+    ended: bool = Field(description="Whether it has, and its shortfall is owed.")
+    unit: str = Field(description="What it is counted in.")
+    committed: Decimal = Field(description="The least of the term.")
+    counted: Decimal = Field(description="What counts towards it so far.")
+    forecast: Decimal = Field(
+        description="What is missing at its end, or will be if usage goes on as so far."
+    )
+    currency: str = Field(description="The currency of the amounts.")
+    amount: Decimal = Field(description="What of the shortfall is revenue.")
+    to_bill: Decimal = Field(
+        description="What of it no invoice has billed; below zero: what was billed too much."
+    )
+
+
 class Snapshot(Output):
     """All that a customer has, at an instant."""
 
@@ -120,3 +141,6 @@ class Snapshot(Output):
     )
     programs: tuple[Enrolment, ...] = Field((), description="Programs that grant to it, or did.")
     subscriptions: tuple[SubscriptionState, ...] = Field((), description="All subscriptions.")
+    commitments: tuple[CommitmentState, ...] = Field(
+        (), description="All terms of commitments that have begun."
+    )

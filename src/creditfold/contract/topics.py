@@ -126,6 +126,8 @@ NOTICES = Topic(
         "notice.balance_recovered",
         "notice.depleted",
         "notice.top_up_wanted",
+        "notice.commitment_progress",
+        "notice.shortfall",
     ),
 )
 DEAD_LETTERS = Topic(_name("dead-letters"), Direction.OUTPUT, _types("dead_letter.recorded"))

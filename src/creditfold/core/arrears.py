@@ -1,9 +1,12 @@
-"""Billing overage in arrears: the invoice is the legal amount, the difference is revenue."""
+"""Billing overage and shortfalls in arrears: the bill is the legal amount, the rest is revenue."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from creditfold.core import accrual
 from creditfold.core.chart import Account
+from creditfold.core.commitment_state import COMMITMENT_TERM, CommitmentTerm
 from creditfold.core.draft import Draft
 from creditfold.core.invoice_facts import ArrearsRange, InvoiceIssued
 from creditfold.core.invoice_state import BilledLine
@@ -20,28 +23,39 @@ def bill_arrears(
 
     Overage that the named ranges hold in another currency stays open.
     """
-    found: dict[str, OpenOverage] = {}
+    found: dict[str, OpenOverage | CommitmentTerm] = {}
     for ref in refs:
         if isinstance(ref, ArrearsRange):
             found |= _in_range(draft, ref, body.currency)
             continue
-        overage: OpenOverage | None = draft.get(OVERAGE, ref)
-        if overage is None:
+        owed = _open(draft, ref)
+        if owed is None:
             return Rejection(
-                Code.UNKNOWN_OVERAGE, f"overage {ref} is not open: it was billed, or never was"
+                Code.UNKNOWN_OVERAGE,
+                f"{ref} is no open overage or shortfall: it was billed, or never was",
             )
-        if not _billable(overage, body.currency):
+        if not _billable(owed, body.currency):
+            unit = owed.currency if isinstance(owed, CommitmentTerm) else owed.unit
             return Rejection(
-                Code.CURRENCY_DIFFERS,
-                f"overage {ref} is in {overage.unit}, the invoice is in {body.currency}",
+                Code.CURRENCY_DIFFERS, f"{ref} is in {unit}, the invoice is in {body.currency}"
             )
-        found[ref] = overage
+        found[ref] = owed
     _settle(draft, body, line, found)
     return None
 
 
-def _billable(overage: OpenOverage, currency: str) -> bool:
-    return overage.unit in (currency, f"meter:{overage.meter}")
+def _open(draft: Draft, ref: str) -> OpenOverage | CommitmentTerm | None:
+    term: CommitmentTerm | None = draft.get(COMMITMENT_TERM, ref)
+    if term is not None:
+        return term if term.open else None
+    overage: OpenOverage | None = draft.get(OVERAGE, ref)
+    return overage
+
+
+def _billable(owed: OpenOverage | CommitmentTerm, currency: str) -> bool:
+    if isinstance(owed, CommitmentTerm):
+        return owed.currency == currency
+    return owed.unit in (currency, f"meter:{owed.meter}")
 
 
 def _in_range(draft: Draft, span: ArrearsRange, currency: str) -> dict[str, OpenOverage]:
@@ -56,12 +70,20 @@ def _in_range(draft: Draft, span: ArrearsRange, currency: str) -> dict[str, Open
 
 
 def _settle(
-    draft: Draft, body: InvoiceIssued, line: BilledLine, found: dict[str, OpenOverage]
+    draft: Draft,
+    body: InvoiceIssued,
+    line: BilledLine,
+    found: dict[str, OpenOverage | CommitmentTerm],
 ) -> None:
-    accrued: dict[str, int] = {}
+    accrued: dict[tuple[Account, str], int] = {}
     account = draft.edit_account()
     open_ = dict(account.overage)
     for id_, overage in found.items():
+        if isinstance(overage, CommitmentTerm):
+            key = (Account.SHORTFALL, "")
+            accrued[key] = accrued.get(key, 0) + overage.open
+            draft.put(COMMITMENT_TERM, id_, replace(overage, billed=overage.posted))
+            continue
         posted = 0
         if overage.unit == body.currency:
             exponent = draft.catalog.exponent(overage.unit)
@@ -69,7 +91,8 @@ def _settle(
             posted = accrual.bill_accrued(
                 draft, overage.meter, overage.unit, overage.amount, exponent
             )
-        accrued[overage.product] = accrued.get(overage.product, 0) + posted
+        key = (Account.OVERAGE, overage.product)
+        accrued[key] = accrued.get(key, 0) + posted
         open_[overage.unit] = open_.get(overage.unit, 0) - overage.amount
         draft.put(OVERAGE, id_, None)
         if draft.get(CARRIED, id_) is not None:
@@ -78,7 +101,7 @@ def _settle(
     account.overage = {unit: amount for unit, amount in open_.items() if amount}
     draft.begin_entry()
     rest = line.amount
-    for product, posted in sorted(accrued.items()):
+    for (earned, product), posted in sorted(accrued.items()):
         operands: dict[str, str | int] = {"accrued": posted, "billed": rest}
         # Corrections may have taken back more than is open since the last bill.
         billed = max(0, min(rest, posted))
@@ -86,12 +109,12 @@ def _settle(
         for debit, credit, part, formula in (
             (Account.RECEIVABLE, Account.UNBILLED, billed, "min(accrued,billed)"),
             (
-                Account.OVERAGE,
+                earned,
                 Account.UNBILLED,
                 max(0, posted - billed),
                 "max(0,accrued-billed)",
             ),
-            (Account.UNBILLED, Account.OVERAGE, max(0, -posted), "max(0,-accrued)"),
+            (Account.UNBILLED, earned, max(0, -posted), "max(0,-accrued)"),
         ):
             draft.post(
                 BILL_ARREARS,
@@ -100,13 +123,14 @@ def _settle(
                 part,
                 body.currency,
                 {"f": formula, **operands},
-                product=product,
+                product=product or None,
                 invoice=body.invoice,
             )
+    shortfalls = {earned for earned, _ in accrued} == {Account.SHORTFALL}
     draft.post(
         BILL_ARREARS,
         Account.RECEIVABLE,
-        Account.OVERAGE,
+        Account.SHORTFALL if shortfalls else Account.OVERAGE,
         rest,
         body.currency,
         {

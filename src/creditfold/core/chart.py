@@ -11,6 +11,7 @@ class Account(StrEnum):
     CASH = "1000"
     RECEIVABLE = "1100"
     UNBILLED = "1150"
+    CONTRACT_ASSET = "1160"
     CREDITS = "2000"
     SERVICE_CREDITS = "2030"
     IN_TRANSIT = "2040"
@@ -19,6 +20,7 @@ class Account(StrEnum):
     TAX = "2200"
     USAGE = "4000"
     OVERAGE = "4010"
+    SHORTFALL = "4020"
     SUBSCRIPTION = "4030"
     BREAKAGE = "4050"
     CONTRA_SERVICE_CREDITS = "4910"
@@ -35,6 +37,7 @@ _PATHS = {
     Account.CASH: "Assets:Cash",
     Account.RECEIVABLE: "Assets:Receivable:Billed",
     Account.UNBILLED: "Assets:Receivable:Unbilled",
+    Account.CONTRACT_ASSET: "Assets:ContractAsset",
     Account.CREDITS: "Liabilities:ContractLiability:Credits",
     Account.SERVICE_CREDITS: "Liabilities:ContractLiability:ServiceCredits",
     Account.IN_TRANSIT: "Liabilities:ContractLiability:InTransit",
@@ -43,6 +46,7 @@ _PATHS = {
     Account.TAX: "Liabilities:TaxPayable",
     Account.USAGE: "Income:Usage:Credits",
     Account.OVERAGE: "Income:Usage:Overage",
+    Account.SHORTFALL: "Income:Shortfall",
     Account.SUBSCRIPTION: "Income:Subscription",
     Account.BREAKAGE: "Income:Breakage",
     Account.CONTRA_SERVICE_CREDITS: "Income:Contra:ServiceCredits",

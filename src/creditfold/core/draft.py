@@ -10,7 +10,7 @@ from msgspec import Struct
 from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account as Ledger
 from creditfold.core.currencies import MINOR_EXPONENT
-from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting, Sent
+from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting, Sent, Shortfall
 from creditfold.core.exact import decimal
 from creditfold.core.overlay import Overlay
 from creditfold.core.policy import Policy
@@ -83,6 +83,7 @@ class Draft:
         self.units_only = units_only
         self.entries: list[Entry] = []
         self.overage: list[Overage] = []
+        self.shortfalls: list[Shortfall] = []
         self.postings: list[Posting] = []
         self.notices: list[Notice] = []
         self.sent: list[Sent] = []
@@ -289,6 +290,7 @@ class Draft:
         credit_block: str | None = None,
         product: str | None = None,
         invoice: str | None = None,
+        contract: str | None = None,
     ) -> None:
         """Post `amount` minor units from debit to credit; an amount of zero is left out."""
         if amount == 0:
@@ -318,5 +320,6 @@ class Draft:
                 credit_block=credit_block,
                 product=product,
                 invoice=invoice,
+                contract=contract,
             )
         )

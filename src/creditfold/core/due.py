@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from creditfold.core import (
     blocks,
+    commitments,
     holds,
     invoices,
     notices,
@@ -15,28 +19,24 @@ from creditfold.core import (
 from creditfold.core.draft import Draft
 from creditfold.core.state import Phase
 
+_DO: Final[dict[Phase, Callable[[Draft, str], None]]] = {
+    Phase.HOLD_END: holds.end,
+    Phase.ROLLOVER: rollover.fall_due,
+    Phase.EXPIRY: blocks.expire,
+    Phase.ACTIVATION: blocks.activate,
+    Phase.REPAYMENT: lambda draft, _: overage.repay(draft),
+    Phase.SUBSCRIPTION: subscriptions.fall_due,
+    Phase.REFILL: programs.fall_due,
+    Phase.EXPIRING: notices.expiring,
+    Phase.COMMITMENT: commitments.fall_due,
+    Phase.COMMITMENT_PROGRESS: commitments.progress,
+    Phase.INVOICE_DUE: invoices.fall_due,
+    # A cooldown is over: what is asked after every item is all that it does.
+    Phase.TOP_UP: lambda draft, _: None,  # noqa: ARG005  # of the shape of the others
+}
+
 
 def fall_due(draft: Draft, phase: Phase, subject: str) -> None:
     """Take the item off the agenda and do it."""
     draft.unschedule(phase, subject)
-    match phase:
-        case Phase.HOLD_END:
-            holds.end(draft, subject)
-        case Phase.ROLLOVER:
-            rollover.fall_due(draft, subject)
-        case Phase.EXPIRY:
-            blocks.expire(draft, subject)
-        case Phase.ACTIVATION:
-            blocks.activate(draft, subject)
-        case Phase.REPAYMENT:
-            overage.repay(draft)
-        case Phase.SUBSCRIPTION:
-            subscriptions.fall_due(draft, subject)
-        case Phase.REFILL:
-            programs.fall_due(draft, subject)
-        case Phase.EXPIRING:
-            notices.expiring(draft, subject)
-        case Phase.INVOICE_DUE:
-            invoices.fall_due(draft, subject)
-        case Phase.TOP_UP:
-            pass  # a cooldown is over: what is asked after every item is all that it does
+    _DO[phase](draft, subject)

@@ -88,6 +88,19 @@ class Overage(Struct, frozen=True, omit_defaults=True):
     usage: str | None = None
 
 
+class Shortfall(Struct, frozen=True):
+    """How a commitment's term ended; a later one with the same id stands in the place of this."""
+
+    id: str
+    subscription: str
+    unit: str
+    committed: str
+    counted: str
+    quantity: str
+    currency: str
+    amount: str
+
+
 class Cause(Struct, omit_defaults=True):
     """What an outcome answers: an input with its coordinates, or what fell due at an instant.
 
@@ -141,6 +154,7 @@ class Outcome(Struct, omit_defaults=True):
     effective_at: str | None = None
     entries: tuple[Entry, ...] = ()
     overage: tuple[Overage, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
     sent: tuple[Sent, ...] = ()
     balances: dict[str, str] | None = None
     emitted: Emitted | None = None
@@ -174,6 +188,7 @@ class Posting(Struct, frozen=True, omit_defaults=True):
     credit_block: str | None = None
     product: str | None = None
     invoice: str | None = None
+    contract: str | None = None
 
 
 class Notice(Struct, frozen=True, omit_defaults=True):
@@ -194,6 +209,13 @@ class Notice(Struct, frozen=True, omit_defaults=True):
     detail: str | None = None
     threshold: str | None = None
     expires_at: str | None = None
+    subscription: str | None = None
+    shortfall: str | None = None
+    committed: str | None = None
+    percent: str | None = None
+    forecast: str | None = None
+    currency: str | None = None
+    amount: str | None = None
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

@@ -10,6 +10,7 @@ from msgspec import Struct
 from creditfold.core import (
     blocks,
     changes,
+    commitments,
     credit_notes,
     customers,
     holds,
@@ -206,6 +207,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     else:
         seen = Seen(fact.content[:CONTENT_BYTES])
     late.command(draft, body)
+    commitments.count(draft)
     overage.schedule_repayment(draft)
     notices.watch(draft, account)
     if not isinstance(body, CustomerCreated | TopUpDeclined):
@@ -297,6 +299,7 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     outcome = identity(customer, "clock", at, what, subject)
     draft = Draft(state, catalog, customer, outcome, instant, now, by_clock=True)
     late.due(draft, Phase(phase), subject)
+    commitments.count(draft)
     overage.schedule_repayment(draft)
     notices.watch(draft, account)
     top_ups.ask(draft)
@@ -331,6 +334,7 @@ def _committed(draft: Draft, answer: Outcome, effective: int) -> Step:
     answer.effective_at = rfc3339(effective)
     answer.entries = tuple(draft.entries)
     answer.overage = tuple(draft.overage)
+    answer.shortfalls = tuple(draft.shortfalls)
     answer.sent = tuple(draft.sent)
     answer.balances = balances
     if draft.postings or draft.notices:

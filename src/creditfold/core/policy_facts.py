@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.exact import Exact
 from creditfold.core.facts import OveragePolicy, Recognition
 
@@ -92,6 +93,8 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     thresholds: tuple[Threshold, ...] | None = None
     expiring_before: int | None = None
     late_order: LateOrder | None = None
+    shortfall_method: ShortfallMethod | None = None
+    commitment_progress: tuple[int, ...] | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from creditfold.core.calendar import Every, Expires
+from creditfold.core.commitment_facts import Commitment
 from creditfold.core.facts import CreditGranted
 from creditfold.core.predicate import Predicate, Value, fields_of
 
@@ -103,6 +104,7 @@ class SubscriptionStarted(Struct, frozen=True):
     anchor: int | None = None
     trial_until: int | None = None
     attributes: dict[str, Value] = {}
+    commitment: Commitment | None = None
 
 
 class SubscriptionChanged(Struct, frozen=True):

@@ -70,6 +70,7 @@ class Code(StrEnum):
     SUBSCRIPTION_EXISTS = "subscription_exists"
     UNKNOWN_SUBSCRIPTION = "unknown_subscription"
     SUBSCRIPTION_STATUS = "subscription_status"
+    COMMITMENT_EXISTS = "commitment_exists"
     # Invoices.
     INVOICE_EXISTS = "invoice_exists"
     UNKNOWN_INVOICE = "unknown_invoice"

@@ -24,7 +24,8 @@ class Account(Struct):
     steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
     holds have set aside on the credit limit. `carried` counts the overage that credit may repay.
     `full` is what was usable when credit last became available from a grant.
-    `tops_up` are the units that are topped up when they are low.
+    `tops_up` are the units that are topped up when they are low, `commitments` the terms that
+    usage may still count in.
     `next_due` is the earliest instant in the agenda. `looked` is how many publications of programs
     the agenda has taken in.
     `front` and `boundary` are the last places in the journal, of anything and of what changed who
@@ -43,6 +44,7 @@ class Account(Struct):
     carried: int = 0
     full: dict[str, int] = {}
     tops_up: tuple[str, ...] = ()
+    commitments: tuple[str, ...] = ()
     front: str = ""
     boundary: str = ""
     pruned_to: int = -(2**62)
@@ -198,12 +200,13 @@ class Phase(IntEnum):
     REFILL = 50
     REPAYMENT = 55
     INVOICE_DUE = 60
+    COMMITMENT = 65
     EXPIRING = 70
+    COMMITMENT_PROGRESS = 75
     TOP_UP = 80
 
 
 Item: TypeAlias = tuple[int, Phase, str]
-"""(instant, phase, what it is about)."""
 """(instant, phase, subject): a block, a subscription, an enrolment, an invoice."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from creditfold.core import commitments
 from creditfold.core.calendar import END, local, period
 from creditfold.core.draft import Draft
 from creditfold.core.predicate import Value
@@ -32,6 +33,9 @@ CANCELLED = SubscriptionStatus.CANCELLED
 
 def start(draft: Draft, body: SubscriptionStarted) -> Rejection | None:
     """A subscription begins; its periods are counted from its anchor, else the trial's end."""
+    committed = None if body.commitment is None else commitments.read(draft, body.commitment)
+    if isinstance(committed, Rejection):
+        return committed
     if draft.get(SUBSCRIPTION, body.subscription) is not None:
         return Rejection(
             Code.SUBSCRIPTION_EXISTS,
@@ -50,7 +54,10 @@ def start(draft: Draft, body: SubscriptionStarted) -> Rejection | None:
     subscriptions = tuple(sorted((*profile.subscriptions, body.subscription)))
     draft.put(PROFILE, "", replace(profile, subscriptions=subscriptions))
     _set(draft, body.subscription, record)
-    return None
+    if committed is None:
+        return None
+    since = max(draft.time, body.trial_until or 0)
+    return commitments.start(draft, body.subscription, committed, anchor, since)
 
 
 def change(draft: Draft, body: SubscriptionChanged) -> Rejection | None:
@@ -74,7 +81,7 @@ def renew(draft: Draft, body: SubscriptionRenewed) -> Rejection | None:
     if known.status is CANCELLED:
         known = replace(known, status=ACTIVE, since=_since(draft))
     _set(draft, body.subscription, _without(known, CANCELLED))
-    return None
+    return commitments.renew(draft, body.subscription, _since(draft))
 
 
 def pause(draft: Draft, body: SubscriptionPaused) -> Rejection | None:

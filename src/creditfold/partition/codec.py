@@ -8,6 +8,7 @@ import msgspec
 
 from creditfold.core import (
     catalog,
+    commitment_state,
     facts,
     invoice_state,
     journal,
@@ -41,6 +42,8 @@ _TYPES: Final[dict[str, Any]] = {
     overage_state.OVERAGE: overage_state.OpenOverage,
     overage_state.CARRIED: overage_state.Carried,
     state.CHAIN: state.Chain,
+    commitment_state.COMMITTED: commitment_state.Committed,
+    commitment_state.COMMITMENT_TERM: commitment_state.CommitmentTerm,
     program_state.ENROLMENT: program_state.Enrolment,
     program_state.ATTACHMENT: program_state.Attachment,
     program_state.SUBSCRIPTION: program_state.Subscription,

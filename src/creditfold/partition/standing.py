@@ -1,4 +1,4 @@
-"""A customer's programs and subscriptions, as its snapshot tells them."""
+"""A customer's programs, subscriptions and commitments, as its snapshot tells them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from creditfold.contract import snapshots
 from creditfold.core.calendar import END, local, period
 from creditfold.core.catalog import Catalog
+from creditfold.core.commitment_state import COMMITMENT_TERM, COMMITTED, CommitmentTerm, Committed
+from creditfold.core.commitments import forecast
+from creditfold.core.currencies import MINOR_EXPONENT
+from creditfold.core.exact import decimal
 from creditfold.core.program_state import ENROLMENT, SUBSCRIPTION, Enrolment, Subscription
 from creditfold.core.state import AGENDA, PROFILE, Agenda, Phase, Profile, State
 from creditfold.core.times import rfc3339
@@ -46,6 +50,28 @@ def subscriptions(
             period_ends_at=_instant(ends if pending is None else pending.at),
             at_period_end=None if pending is None else pending.status,
             next_plan=None if pending is None or pending.change is None else pending.change.plan,
+        )
+
+
+def commitments(state: State, customer: str, at: int) -> Iterator[snapshots.CommitmentState]:
+    """The terms that have begun, by subscription and time."""
+    known: dict[str, CommitmentTerm] = dict(state.scan(customer, COMMITMENT_TERM))
+    for id_, term in sorted(known.items(), key=lambda each: (each[1].subscription, each[1].begin)):
+        committed: Committed = state.get((customer, COMMITTED, term.subscription))
+        minor = MINOR_EXPONENT[term.currency]
+        yield snapshots.CommitmentState(
+            subscription=term.subscription,
+            shortfall=id_,
+            begins_at=rfc3339(term.begin),
+            ends_at=_instant(term.end),
+            ended=term.ended,
+            unit=committed.unit,
+            committed=decimal(committed.quantity, committed.exponent),
+            counted=decimal(int(term.counted), committed.exponent),
+            forecast=decimal(forecast(term, committed, at), committed.exponent),
+            currency=term.currency,
+            amount=decimal(term.posted, minor),
+            to_bill=decimal(term.open, minor),
         )
 
 

@@ -1,0 +1,100 @@
+"""What counts towards a commitment: what bought credit pays, what is owed, what lapses unused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from creditfold.core import journal, revenue
+from creditfold.core.commitment_state import CommitmentTerm
+from creditfold.core.draft import Draft
+from creditfold.core.exact import half_even
+from creditfold.core.facts import Kind
+from creditfold.core.journal import Use
+from creditfold.core.state import BLOCK, JOURNAL, TERMS, Block, Phase, Terms
+
+
+class Lapse(NamedTuple):
+    """So much more, or less, of bought credit lapsed at an instant."""
+
+    unit: str
+    at: int
+    amount: int
+
+    def counts(self, term: CommitmentTerm, unit: str) -> int:
+        """What of it counts in the term: what ends with a term belongs to it."""
+        return self.amount if self.unit == unit and term.begin < self.at <= term.end else 0
+
+
+def used(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
+    """What the draft has changed of usage in the term."""
+    for (_, kind, id_), record in draft.changes.items():
+        if kind == JOURNAL and isinstance(record, Use) and term.begin <= record.time < term.end:
+            before: Use | None = draft.before(JOURNAL, id_)
+            yield _counts(draft, record, unit)
+            yield 0 if before is None else -_counts(draft, before, unit)
+
+
+def lapses(draft: Draft) -> Iterator[Lapse]:
+    """What the draft has changed of bought credit that lapsed, or of what was paid for it."""
+    for (_, kind, id_), record in draft.changes.items():
+        if kind == BLOCK:
+            before: Block | None = draft.before(BLOCK, id_)
+            more = _lapsed(record) - (0 if before is None else _lapsed(before))
+            terms = draft.terms(id_)
+            if more and terms is not None and terms.expires_at is not None and _bought(terms):
+                yield Lapse(terms.unit, terms.expires_at, more)
+
+
+def used_before(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
+    """Usage may be ahead of the log by minutes, and a subscription may begin in the past."""
+    for _, item in journal.behind(draft, journal.due_place(term.begin, Phase.HOLD_END, "")):
+        if isinstance(item, Use) and term.begin <= item.time < term.end:
+            yield _counts(draft, item, unit)
+
+
+def lapsed_before(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
+    """Bought credit that lapsed before the log learned of the term."""
+    terms: Terms
+    for id_, terms in draft.scan(TERMS):
+        if terms.expires_at is not None and _bought(terms):
+            lapse = Lapse(terms.unit, terms.expires_at, _lapsed(draft.get(BLOCK, id_)))
+            yield lapse.counts(term, unit)
+
+
+def _counts(draft: Draft, use: Use, unit: str) -> int:
+    """What of a use's cost in the unit bought credit has paid, or the customer owes.
+
+    What was paid or is owed in another unit counts in proportion.
+    """
+    costs = use.costs
+    if unit not in costs or not use.quantity:
+        return 0
+    parts = [
+        (terms.unit, amount)
+        for block_id, amount in use.slices
+        if _bought(terms := draft.granted(block_id))
+    ]
+    unpaid = use.unpaid
+    if unpaid is not None and unpaid.policy.owed:
+        priced = unpaid.unit in costs
+        parts.append((unpaid.unit, unpaid.amount) if priced else ("", unpaid.quantity))
+    whole = {price.unit: price.amount for price in costs.values()} | {"": use.quantity}
+    return sum(
+        part if of == unit else half_even(whole[unit] * part, whole[of])
+        for of, part in parts
+        if part
+    )
+
+
+def _bought(terms: Terms) -> bool:
+    """Whether drawing the block counts: a customer who is given credit has not met a minimum."""
+    return not terms.free and (terms.kind is not Kind.BUFFER or terms.value > 0)
+
+
+def _lapsed(block: Block) -> int:
+    """What of the expired units was paid for: it is not paid a second time as a shortfall."""
+    unearned = block.worth - revenue.usage_revenue(block)
+    if unearned <= 0:
+        return 0
+    return half_even(block.expired * min(block.breakage, unearned), unearned)
