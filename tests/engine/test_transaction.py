@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from aiokafka.errors import KafkaError, NotLeaderForPartitionError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, NotLeaderForPartitionError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
 
@@ -91,7 +91,8 @@ def test_an_output_may_go_to_another_partition():
 
 
 @pytest.mark.parametrize(
-    ("error", "raised"), [(ProducerFenced(), Fenced), (KafkaError(), EngineError)]
+    ("error", "raised"),
+    [(ProducerFenced(), Fenced), (IllegalOperation(), Fenced), (KafkaError(), EngineError)],
 )
 def test_a_failed_end_is_never_taken_for_a_commit(error, raised):
     with pytest.raises(raised):

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    IllegalOperation,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
     InvalidTxnState,
@@ -25,7 +26,13 @@ from creditfold.engine.errors import EngineError, Fenced
 from creditfold.engine.seam import Output
 
 Address = tuple[str, int]
-_FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState, InvalidProducerIdMapping)
+_FENCED = (
+    ProducerFenced,
+    InvalidProducerEpoch,
+    InvalidTxnState,
+    InvalidProducerIdMapping,
+    IllegalOperation,  # to send on, once the producer's own task has learned that it is fenced
+)
 
 
 class Receipt:
