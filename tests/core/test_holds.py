@@ -279,3 +279,12 @@ def test_a_hold_with_an_id_that_has_ended_is_another_hold():
     hold(book, "8")
     settle(book, "8")
     assert "applied" == hold(book, "8")["status"]
+
+
+def test_a_hold_that_comes_when_it_would_have_ended_holds_nothing():
+    book = two_blocks()
+    book.use("1", at="2026-01-04T00:00:00Z")
+    data = {"hold": "h", "unit": "USD", "quantity": "8", "expires_at": "2026-01-03T00:00:00Z"}
+    late = {"at": "2026-01-02T00:00:00Z", "recorded": "2026-01-04T00:00:00Z"}
+    assert "empty_interval" == book.refused("hold.placed", data, **late)
+    book.applied("hold.placed", data | {"expires_at": TTL}, **late)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.book import Book
+from core.test_changes import sound
 from creditfold.core.journal import Use
 
 NOON = "2026-01-02T12:00:00Z"
@@ -334,3 +335,32 @@ def test_under_arrival_credit_that_a_correction_returned_is_there_when_more_is_f
     correct(book, "u0", "4", at="2026-01-02T14:00:00Z")
     book.sweep("2026-01-05T00:00:00Z")
     assert ("1", "2") == (book.block()["drawn"], book.block()["expired"])
+
+
+def test_late_usage_of_what_was_taken_back_bills_above_it_with_a_proof_that_recomputes():
+    book = Book()
+    first = use(book, "u1", "4", AGO)["overage"][0]["id"]
+    book.invoice({"amount": "4", "arrears_for": [first]}, at=NOON)
+    correct(book, "u1", "1")
+    book.invoice({"amount": "2", "arrears_for": [first]}, invoice="j")
+    assert [("1150", "4010", 300), ("1100", "4010", 200)] == [
+        (debit, credit, amount) for _, debit, credit, amount in book.lines
+    ]
+    sound(book)
+
+
+def held(book: Book, quantity: str, expires_at: str, at: str) -> None:
+    data = {"hold": "h", "unit": "USD", "quantity": quantity, "expires_at": expires_at}
+    book.applied("hold.placed", data, at)
+
+
+def test_what_usage_draws_anew_from_its_hold_comes_from_the_hold_though_the_block_expired():
+    book = Book()
+    book.grant("b", "9", expires_at=NOON)
+    held(book, "9", "2026-01-05T00:00:00Z", AGO)
+    data = {"meter": "calls", "quantity": "2", "hold": {"hold": "h"}}
+    book.applied("usage.recorded", data, NOW, id="u1")
+    again = correct(book, "u1", "5")
+    assert [("u1", "b", "held", "drawn", "3")] == moved(again)
+    assert ["h"] == [entry["hold"] for entry in again["entries"]]
+    sound(book)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.book import Book, moves
 from core.test_changes import WHY, sound
 
@@ -138,4 +140,32 @@ def test_a_line_that_is_paid_in_part_is_refunded_and_paid_on():
     assert "paid_too_much" == book.refused("invoice.paid", {"invoice": "i", "amount": "6.68"})
     book.pay("6.67")
     assert {"1000": 889, "2000": -800, "2200": -89} == book.accounts
+    sound(book)
+
+
+def test_what_a_write_off_conceded_was_not_paid_and_is_not_refunded():
+    book = Book()
+    book.grant("b", "100")
+    book.invoice({"amount": "100", "tax": "7", "sells": SELLS})
+    book.use("40")
+    book.applied("invoice.written_off", {"invoice": "i"})
+    book.applied("credit.adjusted", {"block": "b", "quantity": "10"} | WHY)
+    assert "not_paid" == book.refused("credit.refunded", {"block": "b", "quantity": "5"} | WHY)
+    sound(book)
+
+
+@pytest.mark.parametrize("what", ["payment.refunded", "payment.disputed"])
+def test_what_was_paid_for_transferred_units_is_with_them(what):
+    """10 paid of 100, and 10 units go elsewhere with it: the rest is unpaid."""
+    book = Book()
+    book.applied("customer.created", {"currency": "USD"}, customer="d")
+    book.grant("b", "100")
+    book.invoice({"amount": "100", "sells": SELLS}, recognition="on_payment")
+    book.pay("10")
+    data = {"transfer": "t", "block": "b", "quantity": "9", "to": "d"}
+    book.applied("credit.transferred", data)
+    assert "not_paid" == book.refused("credit.refunded", {"block": "b", "quantity": "2"} | WHY)
+    back = book.applied(what, {"invoice": "i", "amount": "3"})
+    assert [("b", "available", "refunded", "1")] == moves(back)
+    assert 200 == sum(n for _, debit, _, n in book.lines if debit in ("4920", "6500"))
     sound(book)

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 from recount import Recount, stated
 
 INPUTS = [f"creditfold.{name}.v1" for name in ("commands", "transfers", "invoices", "usage")]
-LEDGER, REVENUE = "creditfold.ledger.v1", "creditfold.revenue.v1"
-_POSTING, _SNAPSHOT = "creditfold.revenue.posting.v1", "creditfold.balance.snapshot.v1"
+LEDGER = "creditfold.ledger.v1"
+TOLD = ["creditfold.revenue.v1", "creditfold.notices.v1"]
+_SNAPSHOT = "creditfold.balance.snapshot.v1"
 _SHOWN_MAX = 5
 
 Row = dict[str, Any]
@@ -70,49 +71,57 @@ class Judge:
 
     def __init__(self, strangers: set[str]) -> None:
         self.verdict = Verdict()
-        self.reopened = 0  # entries that took back an expiry
+        self.told: list[Row] = []  # postings and notices
         self._strangers = strangers
         self._recount = Recount()
-        self._told: list[Row] = []
-        self._found: set[tuple[str, str]] = set()
+        self._applied: dict[tuple[str, str], bool] = {}
 
     def partition(
-        self, inputs: Iterable[Record], ledger: Iterable[Record], revenue: Iterable[Record]
+        self, inputs: Iterable[Record], ledger: Iterable[Record], told: Iterable[Record]
     ) -> None:
         """Take in all of a partition."""
-        waiting = {(each.topic, each.offset): _event(each) for each in inputs}
+        waiting = {(each.topic, each.offset): event_of(each) for each in inputs}
         partition = _Partition(self.verdict, waiting)
         for event, outcome in partition.answers(ledger):
-            try:
-                self._recount.read(event)
-            except KeyError as unknown:
-                self.verdict.fault("missing", f"{event['id']} stands on {unknown}, never answered")
+            self.answered(event, outcome)
             self._judge(event, outcome)
-        self.reopened += partition.reopened
         for place in waiting.keys() - partition.answered:
             self.verdict.fault("missing", place)
-        for posting in revenue:
-            self._told.append({"type": _POSTING, "data": json.loads(posting.value or b"")})
+        self.told += map(event_of, told)
+
+    def answered(self, event: Row, outcome: Row) -> None:
+        """Count what a fact does, in the order of the answers."""
+        try:
+            self._recount.read(event)
+        except KeyError as unknown:
+            self.verdict.fault("missing", f"{event['id']} stands on {unknown}, never answered")
 
     def _judge(self, event: Row, outcome: Row) -> None:
         customer, meter = event.get("subject"), event["data"].get("meter")
         fact = (customer or "", event["id"])
-        known = fact in self._found
-        self._found.add(fact)
-        self.verdict.facts += not known
+        applied = self._applied.get(fact)
+        self.verdict.facts += applied is None
+        status = outcome["status"]
+        self._applied[fact] = bool(applied) or status == "applied"
         deserved = "applied"
         if customer in self._strangers or (customer and meter in self._strangers):
             deserved = "rejected"
-        elif known and customer:  # each partition has its own copy of the catalog
+        elif applied and customer:  # each partition has its own copy of the catalog
             deserved = "duplicate"
             self.verdict.duplicates += 1
-        if outcome["status"] != deserved:
+        elif self.may_refuse(event, outcome):
+            deserved = status
+        if status != deserved:
             self.verdict.fault("unexpected", (deserved, outcome))
+
+    def may_refuse(self, event: Row, outcome: Row) -> bool:
+        """Whether a refusal depends on what else has happened; of this traffic's facts, none."""
+        return False
 
     def sent(self, facts: Iterable[tuple[str, str]]) -> None:
         """Compare what was acknowledged with what was found."""
         for fact in facts:
-            if fact not in self._found:
+            if fact not in self._applied:
                 self.verdict.fault("lost", fact)
 
     def customers(self, snapshots: Mapping[str, Row], now: datetime) -> None:
@@ -121,7 +130,7 @@ class Judge:
         told = [
             {"type": _SNAPSHOT, "subject": who, "data": data} for who, data in snapshots.items()
         ]
-        theirs = {row["customer"]: row for row in stated([*self._told, *told])}
+        theirs = {row["customer"]: row for row in stated([*self.told, *told])}
         mine = {who: self._recount.row(who) for who in self._recount.customers}
         for who in mine.keys() | theirs.keys():
             if mine.get(who) != theirs.get(who):
@@ -133,7 +142,6 @@ class _Partition:
 
     def __init__(self, verdict: Verdict, inputs: Mapping[Place, Row]) -> None:
         self.answered: set[Place] = set()
-        self.reopened = 0
         self._verdict = verdict
         self._inputs = inputs
         self._ends: dict[str, int] = defaultdict(int)
@@ -147,7 +155,6 @@ class _Partition:
                 self._header(data)
                 continue
             self._verdict.outcomes += 1
-            self.reopened += any(entry["from"] == "expired" for entry in data.get("entries", ()))
             cause = data["cause"]
             if "topic" not in cause:
                 continue  # the clock has no record
@@ -179,7 +186,8 @@ class _Partition:
         self._open.clear()
 
 
-def _event(record: Record) -> Row:
+def event_of(record: Record) -> Row:
+    """The record as a CloudEvent."""
     told = {name.removeprefix("ce_"): value.decode() for name, value in record.headers.items()}
     return told | {"data": json.loads(record.value or b"")}
 

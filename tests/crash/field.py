@@ -22,9 +22,11 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from reader import committed
 from worker_rig import PARTITIONS, SOURCE, WorkerProcess, session_seconds, until
 
-from crash.books import INPUTS, LEDGER, REVENUE, Judge, Record, utc
+from crash import mix, traffic
+from crash.books import INPUTS, LEDGER, TOLD, Judge, Record, utc
 from crash.cluster import Cluster
-from crash.traffic import STRANGERS, Soon, Traffic, catalog
+from crash.mixed_books import MixedJudge
+from crash.traffic import PRICES, STRANGERS, Soon, Traffic
 from creditfold.broker.catalog import CatalogPublisher
 from creditfold.broker.connection import Connection
 from creditfold.broker.publisher import Publisher
@@ -41,7 +43,10 @@ def wall() -> int:
 
 
 class Answers:
-    """Counts the outcomes of input records as they become visible."""
+    """Counts the outcomes of published records as they become visible.
+
+    What customers tell each other is published by nobody: of such a chain the last counts.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         settings = {"bootstrap.servers": bootstrap, "group.id": "watch", "log_level": 0}
@@ -55,8 +60,9 @@ class Answers:
         while found := self._consumer.consume(5_000, seconds):
             for message in found:
                 if message.error() is None:
-                    cause = json.loads(message.value()).get("cause", {})
-                    self._count += "topic" in cause
+                    data = json.loads(message.value())
+                    self._count += "topic" in data.get("cause", {})
+                    self._count -= len(data.get("sent", ()))  # each is an input of another customer
             seconds = 0
         return self._count
 
@@ -67,7 +73,10 @@ class Answers:
 class Field:
     """One log and what happens on it; `clock` is the time that facts are given."""
 
-    def __init__(self, directory: Path, seed: int, *, brokers: int = 1) -> None:
+    def __init__(
+        self, directory: Path, seed: int, *, brokers: int = 1, mixed: bool = False
+    ) -> None:
+        self.mixed = mixed
         self.chance = random.Random(seed)
         self.clock: Callable[[], int] = wall
         self.kills = 0
@@ -102,15 +111,16 @@ class Field:
 
     def open(self, customers: int, soon: Soon | None = None, repeats: float = 0.05) -> None:
         """Publish new customers, and the catalog before the first of them."""
+        kind, catalog = (mix.Mix, mix.catalog) if self.mixed else (Traffic, traffic.catalog)
         if not self._traffic:
             self.publish_catalog(*catalog(self.clock()))
         number = len(self._traffic)
-        traffic = Traffic(
+        made = kind(
             self._seed + number, customers, self.now, soon or Soon(),
             prefix=f"c{number}", repeats=repeats,
         )  # fmt: skip
-        self._traffic.append(traffic)
-        self.publish(traffic.opening())
+        self._traffic.append(made)
+        self.publish(made.opening())
 
     def now(self) -> int:
         """The time of the next fact."""
@@ -253,13 +263,15 @@ class Field:
         """Ask the workers for all balances, let them go, and read and replay what was committed."""
         self.ready()
         judge, now = Judge(STRANGERS), wall()
+        if self.mixed:
+            judge = MixedJudge(STRANGERS, mix.MAY_BE_REFUSED, PRICES)
         snapshots = self._snapshots()
         self.stop()
         with ThreadPoolExecutor(1) as pool:
             replaying = pool.submit(self._replay)
             for number in range(PARTITIONS):
                 judge.partition(
-                    *(self._read(topics, number) for topics in (INPUTS, [LEDGER], [REVENUE]))
+                    *(self._read(topics, number) for topics in (INPUTS, [LEDGER], TOLD))
                 )
             judge.sent(self._sent)
             judge.customers(snapshots, utc(now))
@@ -270,7 +282,7 @@ class Field:
 
     def _snapshots(self) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
-        customers = [each for traffic in self._traffic for each in traffic.customers]
+        customers = [who for made in self._traffic for who in made.customers]
         with httpx.Client(timeout=10) as client:
             for worker in self.workers:
                 for customer in customers:

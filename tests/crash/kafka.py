@@ -3,6 +3,7 @@
     python tests/crash/kafka.py --all                    every scenario, 20,000 facts each
     python tests/crash/kafka.py --scenario kill --facts 50000 --kills 10 --seed 7
     python tests/crash/kafka.py --all --long             1,000,000 facts and more than 100 kills
+    python tests/crash/kafka.py --all --mix              the same with all kinds of facts
 
 Each scenario has brokers and topics of its own. Needs Java and Maven (or the jars in their cache).
 """
@@ -46,11 +47,11 @@ class Result(NamedTuple):
         return not self.verdict.faults and not self.differences
 
 
-def campaign(directory: Path, plays: dict[str, Size], seed: int) -> Result:
+def campaign(directory: Path, plays: dict[str, Size], seed: int, *, mixed: bool = False) -> Result:
     """Play scenarios one after another on one log, then judge it."""
     began = time.monotonic()
     brokers = max(SCENARIOS[name].brokers for name in plays)
-    field = Field(directory, seed, brokers=brokers)
+    field = Field(directory, seed, brokers=brokers, mixed=mixed)
     try:
         for name, size in plays.items():
             SCENARIOS[name].play(field, size)
@@ -87,6 +88,7 @@ def main() -> int:
     parser.add_argument("--scenario", choices=SCENARIOS, action="append", default=[])
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--long", action="store_true", help="1,000,000 facts in --all")
+    parser.add_argument("--mix", action="store_true", help="facts of all kinds")
     parser.add_argument("--facts", type=int, help="in each scenario")
     parser.add_argument("--kills", type=int, help="or whatever else is done, in each scenario")
     parser.add_argument("--customers", type=int, default=300)
@@ -103,7 +105,7 @@ def main() -> int:
         times = options.kills or (scenario.times_long if options.long else scenario.times)
         with tempfile.TemporaryDirectory(prefix="creditfold-campaign-") as directory:
             size = {name: Size(facts, times, options.customers)}
-            result = campaign(Path(directory), size, options.seed)
+            result = campaign(Path(directory), size, options.seed, mixed=options.mix)
         results.append(result)
         print(row(result), flush=True)
         for line in (*result.verdict.examples, *result.crashes):

@@ -71,7 +71,7 @@ def refund(model: Model, customer: Customer, event: Event, time: int) -> None:
     amount = part(model, block, event["data"])
     value = block.share(amount)
     lines = [
-        (invoice, line, line.paid_for(block.id))
+        (invoice, line, min(line.paid_for(block.id), line.paid - line.paid_tax()))
         for invoice in customer.invoices.values()
         for line in invoice.lines
         if any(name == block.id for name, _ in line.sells)

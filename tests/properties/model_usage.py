@@ -173,7 +173,7 @@ def place(model: Model, customer: Customer, event: Event, time: int) -> None:  #
             raise Refused("unknown_unit")
         costs = {data["unit"]: positive(data["quantity"], model.decimals(data["unit"]))}
     ends = instant(data["expires_at"])
-    if ends <= time:
+    if ends <= max(time, model.now):
         raise Refused("empty_interval")
     if data["hold"] in customer.holds:
         raise Refused("hold_exists")

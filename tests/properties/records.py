@@ -57,6 +57,8 @@ class Lot:
     funded: int = 0
     concession: int = 0
     paid_invoices: int = 0
+    passed: int = 0
+    contra: bool = False
     granted: bool = False
 
     @property
@@ -120,6 +122,9 @@ class Lot:
             self.by_product[entry["product"]] -= amount
 
     def book(self, line: Event) -> None:
+        self.contra |= "2030" in (line["debit"], line["credit"])
+        if "2040" in (line["debit"], line["credit"]):
+            self.passed += line["amount"] if line["credit"] == "2040" else -line["amount"]
         self.accounts[line["debit"]] += line["amount"]
         self.accounts[line["credit"]] -= line["amount"]
         if line["proof"]["f"] == "funded1-funded0":
@@ -141,8 +146,10 @@ class Lot:
         """What is funded of units that went to another block is funded there."""
         self.accounts[line["debit"]] += line["amount"]
         other.accounts[line["credit"]] -= line["amount"]
-        self.funded -= line["amount"]
-        other.funded += line["amount"]
+        for lot, amount in ((self, line["amount"]), (other, -line["amount"])):
+            lot.contra |= line["debit"] == "2030"
+            lot.passed += amount
+            lot.funded -= amount
 
 
 class Records:

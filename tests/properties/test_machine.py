@@ -480,7 +480,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         self.out += self.fold.snapshots(text(self.now + 10 * DAY))
         records = Records(self.out, minor={"bo": 0})
         check_all(records)
-        used = [f for f in self.facts if f["type"] == "creditfold.usage.recorded.v1"]
+        used = [f for f in self.facts if f["type"].endswith(("usage.recorded.v1", "settled.v1"))]
         usage_is_conserved(records, used, LEDGER | {"credits": 6, "tokens": 0})
 
 

@@ -135,7 +135,7 @@ def _settle(
         body.currency,
         {
             "f": "max(0,billed-accrued)",
-            "accrued": sum(accrued.values()),
+            "accrued": sum(max(0, posted) for posted in accrued.values()),
             "billed": line.amount,
         },
         product=line.product,

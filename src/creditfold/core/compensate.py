@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -12,7 +12,7 @@ from creditfold.core import revenue
 from creditfold.core.accrual import accrue
 from creditfold.core.draft import Draft, Usage
 from creditfold.core.entries import Overage, Place
-from creditfold.core.exact import decimal
+from creditfold.core.exact import INT64_MAX, decimal
 from creditfold.core.facts import OveragePolicy
 from creditfold.core.journal import FellDue, Item, Use
 from creditfold.core.overage import keep_open
@@ -30,12 +30,16 @@ from creditfold.core.state import (
     Block,
     Hold,
     Phase,
+    Terms,
 )
 
 _FOLLOWS_BLOCK: Final = frozenset({Phase.ROLLOVER, Phase.EXPIRING})
 
 _REST: Final = (Place.ISSUED, Place.EXPIRED)
 """Places, besides what holds have, that no usage moves units into or out of by itself."""
+
+Rest: TypeAlias = tuple[str, Place, str | None]
+"""A block's place of that sort; what is held, by its hold."""
 
 
 class Slice(Struct, frozen=True):
@@ -76,27 +80,34 @@ def compensate(
     for slice_, amount in backs:
         take_back(draft, slice_, amount)
         units.setdefault(slice_.block, Counter())[slice_.product] -= amount
-    rest = list(_rest(draft, past, was))
-    for block_id, at, amount, hold in rest:
-        if amount < 0:
-            terms = draft.granted(block_id)
-            draft.move(block_id, terms, at, Place.AVAILABLE, -amount, hold=hold)
+    rest = _rest(draft, past, was)
+    uses = {use.outcome(draft.customer): use for use in after.values() if isinstance(use, Use)}
+    drawn: list[tuple[Slice, Place, int, str | None]] = []
     for slice_, amount in draws:
         units.setdefault(slice_.block, Counter())[slice_.product] += amount
-        draft.move(
-            slice_.block,
-            draft.granted(slice_.block),
-            Place.AVAILABLE,
-            Place.DRAWN,
-            amount,
-            usage=Usage(slice_.usage, slice_.meter, slice_.product),
-            rate=slice_.rate,
-            repays=slice_.repays,
-        )
-    for block_id, at, amount, hold in rest:
-        if amount > 0:
-            terms = draft.granted(block_id)
-            draft.move(block_id, terms, Place.AVAILABLE, at, amount, hold=hold)
+        part = 0
+        if not slice_.repays and (hold := uses[slice_.outcome].hold) is not None:
+            terms: Terms = past.get((draft.customer, TERMS, slice_.block))
+            part = min(amount, _of_hold(terms, rest, slice_.block, uses[slice_.outcome]))
+            rest[slice_.block, Place.HELD, hold] += part
+            drawn.append((slice_, Place.HELD, part, hold))
+        drawn.append((slice_, Place.AVAILABLE, amount - part, None))
+    _shift(draft, {key: amount for key, amount in rest.items() if amount < 0})
+    _shift(draft, {key: n for key, n in rest.items() if n > 0 and key[1] is Place.HELD})
+    for slice_, source, amount, hold in drawn:
+        if amount:
+            draft.move(
+                slice_.block,
+                draft.granted(slice_.block),
+                source,
+                Place.DRAWN,
+                amount,
+                usage=Usage(slice_.usage, slice_.meter, slice_.product),
+                hold=hold,
+                rate=slice_.rate,
+                repays=slice_.repays,
+            )
+    _shift(draft, {key: n for key, n in rest.items() if n > 0 and key[1] is not Place.HELD})
     for block_id in sorted(was):
         respread(draft, block_id, units.get(block_id, {}))
     uncover(draft, before, after)
@@ -109,6 +120,20 @@ def compensate(
         for at in Place:
             if at is not Place.ORIGIN:
                 assert getattr(found, at) == getattr(wanted, at), f"{block_id} {at}"
+
+
+def _of_hold(terms: Terms, rest: Mapping[Rest, int], block_id: str, use: Use) -> int:
+    """How much of the block's more the usage had from its hold: what that lost, or all by then."""
+    if terms.expires_at is not None and terms.expires_at <= use.time:
+        return INT64_MAX
+    return max(0, -rest[block_id, Place.HELD, use.hold])
+
+
+def _shift(draft: Draft, rest: Mapping[Rest, int]) -> None:
+    """Move so much more from what is available, or below zero back to it."""
+    for (block_id, at, hold), amount in rest.items():
+        source, to = (Place.AVAILABLE, at) if amount > 0 else (at, Place.AVAILABLE)
+        draft.move(block_id, draft.granted(block_id), source, to, abs(amount), hold=hold)
 
 
 def take_back(draft: Draft, slice_: Slice, amount: int) -> None:
@@ -182,25 +207,22 @@ def _burned(draft: Draft, items: Mapping[str, Item]) -> dict[Slice, int]:
     return found
 
 
-def _rest(
-    draft: Draft, past: Past, was: Mapping[str, Block | None]
-) -> Iterator[tuple[str, Place, int, str | None]]:
+def _rest(draft: Draft, past: Past, was: Mapping[str, Block | None]) -> Counter[Rest]:
     """How much more stands in the places that usage does not reach, block by block."""
+    found: Counter[Rest] = Counter()
     for block_id in sorted(was):
         wanted: Block = past.get((draft.customer, BLOCK, block_id))
-        found = was[block_id] or Block()
+        stood = was[block_id] or Block()
         for at in _REST:
-            more = getattr(wanted, at) - getattr(found, at)
-            if more:
-                yield block_id, at, more, None
+            found[block_id, at, None] = getattr(wanted, at) - getattr(stood, at)
     for id_ in sorted(id_ for _, kind, id_ in past.changes if kind == HOLD):
-        parts: Counter[str] = Counter()
-        for hold, sign in ((past.get((draft.customer, HOLD, id_)), 1), (draft.get(HOLD, id_), -1)):
-            for block_id, amount in () if hold is None else hold.parts:
-                parts[block_id] += sign * amount
+        then: Hold | None = past.get((draft.customer, HOLD, id_))
+        now: Hold | None = draft.get(HOLD, id_)
+        parts = Counter(dict(then.parts if then else ()))
+        parts.subtract(dict(now.parts if now else ()))
         for block_id, more in sorted(parts.items()):
-            if more:
-                yield block_id, Place.HELD, more, id_
+            found[block_id, Place.HELD, id_] = more
+    return found
 
 
 def uncover(draft: Draft, before: Mapping[str, Item], after: Mapping[str, Item]) -> None:

@@ -94,6 +94,8 @@ def take_off(
     The line as it is then, and what went back of which block: its units are still to be released.
     """
     draft.begin_entry()
+    # What was transferred out took its funding along.
+    blocks = [(block_id, min(most, draft.edit_block(block_id).funded)) for block_id, most in blocks]
     sells, given, rest = _taken(line, net, blocks)
     for block_id, part in given:
         revenue.post_unfunding(draft, back.rule, back.credit, block_id, part, invoice)

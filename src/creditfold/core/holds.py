@@ -31,6 +31,10 @@ def place(draft: Draft, body: HoldPlaced) -> Rejection | None:
         return Rejection(
             Code.EMPTY_INTERVAL, "expires_at is not after the hold's time: it would hold nothing"
         )
+    if body.expires_at <= draft.now:
+        return Rejection(
+            Code.EMPTY_INTERVAL, "the hold comes after its end: send what was used without it"
+        )
     if draft.get(HOLD, body.hold) is not None:
         return Rejection(
             Code.HOLD_EXISTS, f"hold {body.hold} is open: settle or release it, or use another id"

@@ -50,9 +50,9 @@ def refund_credit(draft: Draft, body: CreditRefunded) -> Rejection | None:
     terms, amount = found
     block: Block = draft.get(BLOCK, body.block)
     value = share(block, amount)
-    # The instalment that was billed last goes back first.
+    # The instalment that was billed last goes back first; what was conceded of it is not paid.
     sold_by = [
-        (invoice_id, line, sold_within(line, body.block, paid_net(line)))
+        (invoice_id, line, min(paid_net(line), sold_within(line, body.block, paid_net(line))))
         for invoice_id, line_id in reversed(block.lines)
         for line in draft.get(INVOICE, invoice_id).lines
         if line.line == line_id

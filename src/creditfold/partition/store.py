@@ -53,6 +53,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        self._ids: dict[tuple[str, str], list[str]] = {}  # in order, of what was scanned before
         self._customers: list[str] = []
         self._due = DueQueue(self)
 
@@ -65,16 +66,28 @@ class MemoryStore:
     def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
         """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
         records = self._records.get((customer, kind), {})
-        return iter(sorted(item for item in records.items() if item[0] >= start))
+        ids = self._ids.get((customer, kind))
+        if ids is None:
+            ids = self._ids[customer, kind] = sorted(records)
+        return ((id_, records[id_]) for id_ in ids[bisect.bisect_left(ids, start) :])
+
+    def items(self) -> Iterator[tuple[Key, Any]]:
+        """All records."""
+        for (customer, kind), records in self._records.items():
+            for id_, record in records.items():
+                yield (customer, kind, id_), record
 
     def apply(self, changes: Mapping[Key, Any], /) -> None:
         """Set records; None deletes."""
         for (customer, kind, id_), record in changes.items():
             records = self._records.setdefault((customer, kind), {})
+            known, ids = records.get(id_), self._ids.get((customer, kind))
+            if ids is not None and (known is None) != (record is None):
+                place = bisect.bisect_left(ids, id_)
+                ids[place : place + (record is None)] = [] if record is None else [id_]
             if record is None:
                 records.pop(id_, None)
                 continue
-            known = records.get(id_)
             records[id_] = record
             if kind == ACCOUNT and known is None:
                 bisect.insort(self._customers, customer)

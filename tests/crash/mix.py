@@ -1,0 +1,317 @@
+"""Traffic with the whole life of a credit in it: what `recount.py` cannot count, its records can.
+
+Usage comes late and ahead, is corrected and retracted; credit is held, voided, adjusted, refunded
+and sent to customers of other partitions; programs grant, roll over and reset; invoices are
+credited, voided and written off. Whether some of it is refused depends on what usage has left by
+then: `MAY_BE_REFUSED` says which facts, and why. Nothing else may be.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from kafka_fixtures import SECOND, fact, rfc
+
+from crash import traffic
+from crash.traffic import DAY, NOBODY, Traffic
+from creditfold.contract.envelope import Envelope
+
+HOUR = 3_600 * SECOND
+_TAKEN: Final = {"above_unused", "forfeiture_not_allowed", "block_expired"}
+_STATUS: Final = {"subscription_status"}
+MAY_BE_REFUSED: Final[dict[str, set[str]]] = {
+    "hold.placed": {"held", "not_enough", "empty_interval"},
+    "hold.settled": {"unknown_hold"},
+    "hold.released": {"unknown_hold"},
+    "credit.voided": _TAKEN,
+    "credit.adjusted": _TAKEN,
+    "credit.expiry_changed": {"block_expired"},
+    "credit.refunded": {"above_unused", "not_paid"},
+    "credit.transferred": {"above_unused", "not_paid"},
+    "transfer.offered": {"unknown_customer"},
+    "payment.refunded": {"not_paid"},
+    "payment.disputed": {"not_paid"},
+    "invoice.paid": {"paid_too_much"},
+    "invoice.voided": {"invoice_paid", "invoice_closed"},
+    "invoice.written_off": {"invoice_closed"},
+    "credit_note.issued": {"credited_too_much"},
+    "subscription.changed": _STATUS,
+    "subscription.paused": _STATUS,
+    "subscription.resumed": _STATUS,
+    "subscription.cancelled": _STATUS,
+}
+_PLANS: Final = ("free", "pro", "team")
+_ZONES: Final = ("UTC", "Europe/Zurich", "America/New_York", "Pacific/Auckland")
+_KINDS: Final = ("goodwill", "sla", "included", "buffer")
+
+
+def catalog(at: int) -> list[Envelope]:
+    """Prices, and two programs: one by what is subscribed to, one by who the customer is."""
+    began = rfc(at - DAY)
+    plan = {
+        "program": "plan",
+        "version": 1,
+        "effective_from": began,
+        "who": {"field": "subscription.plan", "in": ["pro", "team"]},
+        "grant": {
+            "kind": "included",
+            "unit": "credits",
+            "quantity": "900",
+            "value": {"amount": "9.00", "currency": "USD"},
+            "expires": "period_end",
+        },
+        "every": "month",
+        "anchor": "subscription",
+        "proration": {"first": "by_second", "last": "by_second"},
+        "rollover": {"percent": "50", "times": 2, "expires": "P1M"},
+    }
+    small = {
+        "program": "small",
+        "version": 1,
+        "effective_from": began,
+        "who": {"field": "customer.attributes.segment", "eq": "small"},
+        "grant": {"kind": "promotional", "unit": "USD", "quantity": "10", "expires": "P1W"},
+        "every": "month",
+        "reset": {"overage": "keep"},
+    }
+    return [
+        *traffic.catalog(at),
+        *(fact("program.published", p["program"], at, p, None, at) for p in (plan, small)),
+    ]
+
+
+class Mix(Traffic):
+    """Traffic whose customers do all that `credits.md` knows."""
+
+    def __init__(self, *given: Any, usage: int = 60, late: float = 0.2, **named: Any) -> None:
+        """`usage` is how often it is recorded, to forty times something else; so much is late."""
+        super().__init__(*given, **named)
+        self._late = late
+        self._kept: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        self._weights: dict[Callable[[str], Iterator[Envelope]], int] = {
+            self._use: usage,
+            self._hold: 10,
+            self._end_hold: 7,
+            self._correct: 5,
+            self._change_block: 5,
+            self._give_back: 3,
+            self._transfer: 4,
+            self._subscribe: 3,
+            self._attach: 2,
+            self._update: 1,
+            self._bill: 1,
+        }
+
+    def happens(self, customer: str) -> Iterator[Envelope]:
+        """One of all things, usage most of the time."""
+        (what,) = self.chance.choices(list(self._weights), list(self._weights.values()))
+        yield from what(customer)
+
+    def begins(self, customer: str) -> Envelope:
+        """A customer of an hour ago, so that usage may be late."""
+        data = {"currency": "USD", "time_zone": self.chance.choice(_ZONES)} | self._terms()
+        if self.chance.random() < 0.4:
+            data["attributes"] = {"segment": "small"}
+        return self.new("customer.created", customer, data, HOUR)
+
+    def grant(self, customer: str) -> Iterator[Envelope]:
+        """As ever, or of a kind that nobody is billed for; some of it rolls over."""
+        if self.chance.random() < 0.7:
+            for each in super().grant(customer):
+                if each.type.endswith("credit.granted.v1"):
+                    self._keep("block", customer, each.data["block"])
+                elif each.type.endswith("invoice.issued.v1"):
+                    self._keep("invoice", customer, each.data["invoice"])
+                yield each
+            return
+        now, block = self.now(), f"free{self.made}"
+        data: dict[str, Any] = {"block": block, "kind": self.chance.choice(_KINDS)}
+        data |= {"unit": "USD", "quantity": str(self.chance.randint(5, 50))}
+        if data["kind"] in {"goodwill", "sla"}:
+            data["value"] = {"amount": data["quantity"], "currency": "USD"}
+            data["failed_period"] = {"from": rfc(now - 2 * DAY), "to": rfc(now - DAY)}
+        data["expires_at"] = rfc(self.soon_after(now))
+        if self.chance.random() < 0.5:
+            data["rollover"] = {"percent": "60", "expires": "P1M"}
+        self._keep("block", customer, block)
+        yield self.new("credit.granted", customer, data)
+
+    def _keep(self, what: str, customer: str, it: Any) -> None:
+        self._kept[what, customer].append(it)
+
+    def _one(self, what: str, customer: str) -> Any:
+        """Any of what was made for the customer, or None."""
+        kept = self._kept[what, customer]
+        return self.chance.choice(kept) if kept else None
+
+    def _take(self, what: str, customer: str) -> Any:
+        """Any of it, which is then gone."""
+        kept = self._kept[what, customer]
+        return kept.pop(self.chance.randrange(len(kept))) if kept else None
+
+    def _behind(self) -> int:
+        """How long ago usage happened that is told of now; below zero is ahead of the log."""
+        if self.chance.random() >= self._late:
+            return 0
+        if self.chance.random() < 0.1:
+            return -self.chance.randint(1, 2_000) * 1_000
+        return self.chance.randint(1, self.chance.choice((3_000, 60_000, 1_800_000))) * 1_000
+
+    def _use(self, customer: str) -> Iterator[Envelope]:
+        data, behind = self.used(), self._behind()
+        hold = self._one("hold", customer)
+        if hold is not None and not behind and self.chance.random() < 0.2:
+            data["hold"] = {"hold": hold, "final": self.chance.random() < 0.5}
+        made = self.new("usage.recorded", customer, data, behind)
+        self._keep("usage", customer, (made.id, int(data["quantity"])))
+        yield made
+
+    def _correct(self, customer: str) -> Iterator[Envelope]:
+        found = self._one("usage", customer)
+        if found is None:
+            return
+        id_, quantity = found
+        data: dict[str, Any] = {"usage": {"source": "test", "id": id_}}
+        if self.chance.random() < 0.25:
+            yield self.new("usage.retracted", customer, data)
+        else:
+            right = str(self.chance.randint(0, 2 * quantity))
+            yield self.new("usage.corrected", customer, data | {"quantity": right})
+
+    def _hold(self, customer: str) -> Iterator[Envelope]:
+        hold, ends = f"h{self.made}", rfc(self.soon_after(self.now()))
+        data: dict[str, Any] = {"hold": hold, "expires_at": ends}
+        if self.chance.random() < 0.6:
+            data |= self.used()
+        else:
+            data |= {"unit": self.chance.choice(("USD", "credits"))}
+            data["quantity"] = str(self.chance.randint(1, 30))
+        self._keep("hold", customer, hold)
+        yield self.new("hold.placed", customer, data)
+
+    def _end_hold(self, customer: str) -> Iterator[Envelope]:
+        """Settled for less or more, for nothing, or released; what is not ended times out."""
+        hold = self._take("hold", customer)
+        if hold is None:
+            return
+        drawn = self.chance.random()
+        if drawn < 0.2:
+            yield self.new("hold.released", customer, {"hold": hold})
+        elif drawn < 0.3:
+            yield self.new("hold.settled", customer, {"hold": hold, "quantity": 0})
+        else:
+            yield self.new("hold.settled", customer, self.used() | {"hold": hold})
+
+    def _change_block(self, customer: str) -> Iterator[Envelope]:
+        block = self._one("block", customer)
+        if block is None:
+            return
+        data: dict[str, Any] = {"block": block, "reason": "mix"}
+        what = self.chance.choice(["voided", "adjusted", "adjusted", "refunded", "expiry_changed"])
+        if what == "expiry_changed":
+            later = self.now() + self.chance.randint(300, 600) * DAY
+            data = {"block": block, "expires_at": rfc(later)}
+        elif what == "adjusted":
+            data["quantity"] = str(self.chance.choice([-7, -1, 2, 9]))
+        else:
+            data["quantity"] = str(self.chance.randint(1, 9))
+        yield self.new(f"credit.{what}", customer, data)
+
+    def _give_back(self, customer: str) -> Iterator[Envelope]:
+        invoice = self._one("invoice", customer)
+        if invoice is None:
+            return
+        cents = f"0.{self.chance.randint(10, 99)}"
+        what = self.chance.randrange(7)
+        if what == 0:
+            yield self.new("payment.refunded", customer, {"invoice": invoice, "amount": cents})
+        elif what == 1:
+            yield self.new("payment.disputed", customer, {"invoice": invoice, "amount": cents})
+        elif what == 2:
+            how = self.chance.choice(["keep_receivable", "concede"])
+            data = {"invoice": invoice, "used_portion": how}
+            yield self.new("invoice.voided", customer, data)
+        elif what == 3:
+            yield self.new("invoice.written_off", customer, {"invoice": invoice})
+        else:
+            note = {"credit_note": f"cn{self.made}", "invoice": invoice}
+            note["lines"] = [{"line": "1", "amount": cents}]
+            note["to"] = ("invoice", "balance", "refund")[what - 4]
+            yield self.new("credit_note.issued", customer, note)
+
+    def _transfer(self, customer: str) -> Iterator[Envelope]:
+        """Send some of the newest block, of which most is left; now and then to nobody."""
+        blocks = self._kept["block", customer]
+        if not blocks:
+            return
+        to = self.chance.choice(self.customers) if self.chance.random() < 0.9 else NOBODY
+        if to != customer:
+            data = {"transfer": f"t{self.made}", "block": blocks[-1], "to": to}
+            data["quantity"] = str(self.chance.randint(1, 9))
+            yield self.new("credit.transferred", customer, data)
+
+    def _subscribe(self, customer: str) -> Iterator[Envelope]:
+        """Start one whose first period ends soon, or do something to one that there is."""
+        known, later = self._one("subscription", customer), self.chance.random() < 0.5
+        what = self.chance.choice(["started", "changed", "paused", "resumed", "cancelled"])
+        if known is None or (what == "started" and len(self._kept["subscription", customer]) < 3):
+            anchor = rfc(self.soon_after(self.now()))
+            data = {"subscription": f"s{self.made}", "period": "month", "anchor": anchor}
+            data["plan"] = self.chance.choice(_PLANS)
+            self._keep("subscription", customer, data["subscription"])
+            yield self.new("subscription.started", customer, data)
+            return
+        if what in {"started", "resumed"}:
+            what = self.chance.choice(["resumed", "renewed"])
+            yield self.new(f"subscription.{what}", customer, {"subscription": known})
+            return
+        data = {"subscription": known, "at_period_end": later}
+        if what == "changed":
+            data["plan"] = self.chance.choice(_PLANS)
+        yield self.new(f"subscription.{what}", customer, data)
+
+    def _attach(self, customer: str) -> Iterator[Envelope]:
+        """Attach a program of the customer's own, of which a period ends soon; reset, detach it."""
+        known = self._one("program", customer)
+        if known is None or (self.chance.random() < 0.4):
+            program = f"own{self.made}"
+            ends = self.soon_after(self.now())
+            grant = {"kind": "promotional", "unit": "USD", "quantity": "12"}
+            grant["expires"] = self.chance.choice(["period_end", "never"])
+            terms: dict[str, Any] = {"grant": grant, "every": "month"}
+            terms["anchor"] = f"{rfc(ends)[:19]}[UTC]"
+            if grant["expires"] == "period_end":
+                terms["rollover"] = {"quantity": "5", "times": 1, "expires": "P1M"}
+            if self.chance.random() < 0.3:
+                terms["reset"] = {"overage": "keep"}
+            self._keep("program", customer, program)
+            data = {"program": program, "definition": terms}
+            yield self.new("program.attached", customer, data)
+        elif self.chance.random() < 0.5:
+            yield self.new("program.reset", customer, {"program": known})
+        else:
+            self._kept["program", customer].remove(known)
+            yield self.new("program.detached", customer, {"program": known})
+
+    def _update(self, customer: str) -> Iterator[Envelope]:
+        yield self.new("customer.updated", customer, self._terms())
+
+    def _terms(self) -> dict[str, Any]:
+        """What becomes of overage, how much credit there is beyond credit, when to ask for more."""
+        chance = self.chance
+        return {
+            "overage": {"default": chance.choice(["bill", "bill", "carry", "block", "buffer"])},
+            "credit_limits": {"USD": str(chance.choice([0, 5, 50]))},
+            "top_ups": {"USD": {"threshold": "5", "add": "10", "cooldown": "PT1S"}},
+        }
+
+    def _bill(self, customer: str) -> Iterator[Envelope]:
+        """The overage of the last minutes."""
+        now = self.now()
+        span = {"meter": "calls", "from": rfc(now - HOUR // 6), "to": rfc(now)}
+        line = {"line": "1", "amount": "3.00", "tax": "0.10", "arrears_for": [span]}
+        data = {"invoice": f"ar{self.made}", "currency": "USD", "lines": [line]}
+        self._keep("invoice", customer, data["invoice"])
+        yield self.new("invoice.issued", customer, data)
