@@ -31,7 +31,7 @@ settings.register_profile(
 settings.register_profile(
     "long",
     max_examples=2_000,
-    stateful_step_count=80,
+    stateful_step_count=100,
     deadline=timedelta(seconds=60),
     print_blob=True,
     suppress_health_check=_SLOW_IS_FINE,

@@ -58,12 +58,12 @@ class Block:
         self.at[to] += amount
         assert self.at[source] >= 0, (self, source)
 
-    def come_to(self, now: int) -> None:
-        """Be where the interval says at an instant."""
+    def come_to(self, now: int, kept: int = 0) -> None:
+        """Be where the interval says at an instant; what is kept for a command stays for it."""
         if self.effective_at <= now:
             self.move("issued", "available", self.at["issued"])
         if self.expires_at <= now:
-            self.move("available", "expired", self.at["available"])
+            self.move("available", "expired", max(0, self.at["available"] - kept))
 
 
 @dataclass
@@ -108,7 +108,10 @@ class Telling:
 
     def come_to(self, now: int) -> None:
         for block in self.blocks.values():
-            block.come_to(now)
+            block.come_to(now, self.kept[block.id, "available"])
+
+    def free(self, block: Block, place: str) -> int:
+        return max(0, block.at[place] - self.kept[block.id, place])
 
     def in_order(self) -> list[Block]:
         return sorted(self.blocks.values(), key=Block.order)
@@ -117,8 +120,7 @@ class Telling:
         for block in self.in_order():
             for place in ("available", "issued"):
                 if block.covers(time):
-                    free = max(0, block.at[place] - self.kept[block.id, place])
-                    part = min(quantity, free)
+                    part = min(quantity, self.free(block, place))
                     block.move(place, "drawn", part)
                     quantity -= part
         self.uncovered += quantity
@@ -126,9 +128,10 @@ class Telling:
     def end(self, program: str, time: int) -> None:
         """A reset ends what the program granted, not what rolled over."""
         for block in self.blocks.values():
-            if block.program == program and not block.rolled and block.at["available"]:
+            granted = block.program == program and not block.rolled
+            if granted and self.free(block, "available"):
                 block.expires_at = time
-                block.come_to(time)
+                block.come_to(time, self.kept[block.id, "available"])
 
 
 class Life:

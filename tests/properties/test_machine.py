@@ -59,6 +59,8 @@ WHO = st.sampled_from(sorted(CUSTOMERS))
 class FoldAgainstModel(RuleBasedStateMachine):
     """Feeds both, and holds each block, balance and account of the fold to the model's."""
 
+    late_order = "arrival"
+
     def __init__(self) -> None:
         super().__init__()
         self.fold, self.model = Simulation(), Model()
@@ -132,7 +134,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         for kind, data in catalog():
             self._send(self._new(kind, None, data))
         # The model draws what it hears of; test_disorder.py is about usage in order.
-        self._publish({"late.order": "arrival"}, START - 30 * DAY)
+        self._publish({"late.order": self.late_order}, START - 30 * DAY)
         for name in sorted(CUSTOMERS)[:2]:
             self._create(name)
 
