@@ -109,6 +109,34 @@ def test_commitments_and_what_is_missing_of_them_are_shown(tmp_path) -> None:
         assert text in result.stdout
 
 
+def test_statements_are_shown_with_what_they_bill_and_traced_line_by_line(tmp_path) -> None:
+    policy = {
+        "version": 1,
+        "effective_from": "2026-01-01T00:00:00Z",
+        "keys": {"statement.every": "day"},
+        "author": "a",
+        "reason": "r",
+    }
+    stated = event("p1", "policy.published", policy, subject=None)
+    directory = published(
+        tmp_path / "d",
+        stated,
+        usage("u1", "30", time=NOON),
+        usage("u2", "1", time="2026-03-05T00:00:00Z"),
+    )
+    view = show(directory)
+    assert ["ada:statement:1"] == [each["id"] for each in view["statements"]]
+    assert "ada:statement:2" == view["next_statement"]["statement"]
+    result = invoke("customer", "show", "ada", "--data-dir", directory)
+    for text in ("Statements", "ada:statement:1", "5 USD", "Next statement"):
+        assert text in result.stdout
+    assert "ada:statement:1" not in str(show(directory, "--at", NOON)["statements"])
+    (sent,) = [o["outcome"] for o in view["last"] if o["cause"].get("due") == "statement 1"]
+    result = invoke("trace", sent, "--data-dir", directory)
+    for text in ("statement ada:statement:1", "10 USD paid", "10 at 0.5"):
+        assert text in result.stdout
+
+
 def test_the_past_is_as_it_was_known(directory) -> None:
     assert {"USD": "10"} == show(directory, "--at", START)["usable"]
     assert NOON == show(directory, "--at", NOON)["at"]

@@ -10,6 +10,7 @@ from creditfold.contract.envelope import read_line
 from creditfold.contract.exact_json import parse
 from creditfold.contract.topics import INVOICES, event_type
 from creditfold.contract.topics import USAGE as USAGE_TOPIC
+from creditfold.core.calendar import Every
 from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import (
@@ -37,6 +38,7 @@ def test_a_usage_is_read_whole():
         {"model": "gpt-4o", "region": "eu-west-1", "batch": False, "context": Exact(8192, 0)},
         RatedAmount("USD", Exact(125, 4)),
         HoldUse("H1", final=True),
+        "S1",
     ) == body(USAGE, full("usage.recorded"))
 
 
@@ -44,8 +46,9 @@ def test_an_invoice_is_read_whole():
     found = body(INVOICE, full("invoice.issued"))
     assert Recognition.ON_DUE is found.recognition
     assert (Sale("B1", Exact(60, 0)), Sale("B2")) == found.lines[0].sells
-    assert found.lines[1].arrears_for[0] == "5f70bf18a086007016e948b04aed3b82.o1"
-    assert isinstance(found.lines[1].arrears_for[1], ArrearsRange)
+    overage = ("5f70bf18a086007016e948b04aed3b82.o1", "acme:statement:1")
+    assert found.lines[1].arrears_for[:2] == overage
+    assert isinstance(found.lines[1].arrears_for[2], ArrearsRange)
 
 
 def test_a_policy_is_read_whole():
@@ -57,6 +60,7 @@ def test_a_policy_is_read_whole():
         credit_before_tax=True,
         shortfall_method=ShortfallMethod.PROPORTIONAL,
         commitment_progress=(50, 80),
+        statement_every=Every(months=1),
     )
     assert keys == body(POLICY, full("policy.published")).keys
 
@@ -114,7 +118,7 @@ def usage(rest: bytes) -> bytes:
         ("missing_field", "meter", b"{}"),
         ("missing_field", "quantity", b'{"meter":"m"}'),
         ("unknown_field", "metre", b'{"metre":"m"}'),
-        ("unknown_field", "subscription", usage(b'"subscription":"s"')),
+        ("unknown_field", "subscribtion", usage(b'"subscribtion":"s"')),
         ("unknown_field", "amount.currency", usage(b'"amount":{"unit":"USD","currency":1}')),
         ("number_not_exact", "quantity", b'{"meter":"m","quantity":1.5}'),
         ("number_not_exact", "quantity", b'{"meter":"m","quantity":1.0}'),

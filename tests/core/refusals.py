@@ -385,6 +385,7 @@ OTHERS: list[tuple[Code, Given]] = [
         ),
     ),
     (Code.UNKNOWN_SUBSCRIPTION, subscribed("changed", subscription="none")),
+    (Code.UNKNOWN_SUBSCRIPTION, used({"subscription": "none"})),
     (Code.UNKNOWN_SUBSCRIPTION, subscribed("resumed", subscription="none")),
     (Code.UNKNOWN_SUBSCRIPTION, subscribed("cancelled", subscription="none")),
     (Code.INVALID_VALUE, committed(unit="credits")),

@@ -200,6 +200,11 @@ PAIRS = [
     (C.QUANTITY_OUT_OF_RANGE, C.BLOCK_EXISTS, granted({"quantity": HUGE, "block": "known"})),
     (C.QUANTITY_OUT_OF_RANGE, C.PAID_TOO_MUCH, paid("plain", HUGE)),
     (
+        C.QUANTITY_NOT_EXACT,
+        C.UNKNOWN_SUBSCRIPTION,
+        used({"quantity": "1.5", "subscription": "none"}),
+    ),
+    (
         C.UNKNOWN_BLOCK,
         C.QUANTITY_NOT_POSITIVE,
         changed("credit.adjusted", "none", quantity="0"),

@@ -120,6 +120,7 @@ def facts() -> list[Event]:
     _granted_by_programs(book)
     _told(book)
     _paid_by_credit(book)
+    _stated(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
@@ -178,6 +179,19 @@ def _paid_by_credit(book: Book) -> None:
     book.invoice({"amount": "7", "sells": [{"block": "i2"}]}, invoice="g10")
     book.invoice({"amount": "20", "tax": "4"}, invoice="g11")
     book.applied("invoice.voided", {"invoice": "g11"}, "2026-03-31T00:00:00Z")
+
+
+def _stated(book: Book) -> None:
+    """Two statements, the second with a correction, and an invoice of the first."""
+    keys = {"keys": {"statement.every": "PT12H"}, "effective_from": "2026-03-31T00:00:00Z"}
+    book.published("policy.published", POLICY | {"version": 6} | keys, "2026-03-31T00:00:00Z")
+    book.applied("customer.updated", {"overage": {"default": "bill"}})
+    day: Event = {"meter": "gb", "quantity": "700", "subscription": "pro"}
+    book.applied("usage.recorded", day, "2026-03-31T06:00:00Z", id="stated")
+    less = {"usage": {"source": "/tests", "id": "stated"}, "quantity": "690"}
+    book.applied("usage.corrected", less, "2026-03-31T14:00:00Z")
+    line = {"amount": "350", "arrears_for": ["c:statement:1"]}
+    book.invoice(line, invoice="g40")
 
 
 def _asked(book: Book) -> str:

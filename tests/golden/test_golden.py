@@ -90,6 +90,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         "refill",
         "repayment",
         "rollover",
+        "statement",
         "subscription",
         "top_up",
     } == due

@@ -19,10 +19,12 @@ from creditfold.core import (
     program_facts,
     program_state,
     state,
+    statement_state,
     top_up_state,
     uncovered,
 )
 from creditfold.core.calendar import Every, Until
+from creditfold.core.counted import Usage
 from creditfold.core.draft import Move
 from creditfold.core.entries import Place
 from creditfold.core.exact import Exact
@@ -51,6 +53,7 @@ KEYS = policy_facts.PolicyKeys(
     ),
     expiring_before=7,
     late_order=policy_facts.LateOrder.ARRIVAL,
+    statement_every=Every(months=1),
 )
 POLICY = policy_facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")
 TEMPLATE = facts.CreditGranted("", facts.Kind.INCLUDED, "u", Exact(1, 0))
@@ -67,7 +70,8 @@ PROGRAM_ONCE = program_facts.Program(TEMPLATE, Every(months=1))
 PRICE = state.Price("u", 6, 5, "0.5")
 PROFILE = state.Profile("UTC", {}, {}, {"default": facts.OveragePolicy.CARRY})
 UNPAID = uncovered.Unpaid("u", 8, 9, facts.OveragePolicy.CARRY, ("c", 7))
-REPAID = uncovered.Repaid("o", "u", "m", "p", 3, 4, "c", "0.5", 5, 6, (("b", 7, None),))
+USAGE = Usage("u", "m", "p", 3, "s")
+REPAID = uncovered.Repaid("o", USAGE, 4, "c", "0.5", 5, 6, (("b", 7, None),))
 TERMS = state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2)
 PLACED = facts.HoldPlaced("h", Exact(1, 0), 5, "u", "m", {"p": "q"})
 IMAGE = journal.Image(state.BLOCK, "b", b"\x00")
@@ -113,10 +117,20 @@ FULL = {
     ],
     invoice_state.FUNDING: [invoice_state.Funding("b")],
     overage_state.ACCRUAL: [overage_state.Accrual(str(2**70), "2")],
-    overage_state.OVERAGE: [overage_state.OpenOverage("m", "p", 1, "meter:m", 2)],
+    overage_state.OVERAGE: [
+        overage_state.OpenOverage("m", "p", 1, "meter:m", 2, ((1, 3), (2, -1))),
+    ],
+    statement_state.STATEMENT: [
+        statement_state.Statement(1, 2, BIG),
+        statement_state.Statement(2, 3, 4, open=False),
+    ],
+    statement_state.TALLY: [
+        statement_state.Tally({}),
+        statement_state.Tally({("used",): (str(2**70), "0"), ("overage", "bill"): ("1", "0")}),
+    ],
     overage_state.CARRIED: [
-        overage_state.Carried("u", 3, 2, {}, ()),
-        overage_state.Carried("u", 3, 2, {"s": Exact(1, 1)}, (PRICE,), ("u", 1)),
+        overage_state.Carried(USAGE, 3, 2, {}, ()),
+        overage_state.Carried(USAGE, 3, 2, {"s": Exact(1, 1)}, (PRICE,), ("u", 1)),
     ],
     invoice_state.BALANCE: [invoice_state.Balance(BIG)],
     invoice_state.CREDIT_NOTE: [invoice_state.CreditNote("i")],
@@ -124,7 +138,7 @@ FULL = {
     state.CHAIN: [state.Chain(3, "ab")],
     state.JOURNAL: [
         journal.Use("s", "i", 1, 2, "m", "p", 3, 4, 5, {"a": Exact(1, 2)}, (PRICE,), 6, 7,
-                    "h", True, (("b", 7),), UNPAID, (IMAGE,)),
+                    "h", True, "s", (("b", 7),), UNPAID, (IMAGE,)),
         journal.Command(1, 2, (IMAGE,), (Move("b", Place.HELD, Place.DRAWN, 1),), (("b", TERMS),),
                         ("e",), PLACED, "h", PROFILE, ("o",)),
         journal.FellDue((IMAGE,), (REPAID,)),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from creditfold.partition.simulation import Simulation
-from properties.events import Event, fact, instant, outcomes, postings, snapshots
+from properties.events import Event, fact, instant, of_type, outcomes, postings, snapshots
 from properties.invariants import check_all
 from properties.records import Records
 
@@ -192,6 +192,9 @@ def test_what_the_scenario_says_comes_out(path: Path):
         sent = [r for r in run.out if r["type"].startswith("creditfold.notice.")]
         mine = [r["data"]["what"] for r in sent if r["data"]["outcome"] == outcome["outcome"]]
         assert what == mine, cause
+    if "statements" in then:
+        ready = of_type(run.out, "notice.statement_ready")
+        assert then["statements"] == [notice["statement"] for notice in ready]
     if "wanted" in then:
         asked = [[n["effective_at"], n["quantity"], n["unit"]] for n in run.wanted()]
         assert then["wanted"] == asked
@@ -214,6 +217,7 @@ def test_every_scenario_file_says_what_should_come_out():
             "applied",
             "notices",
             "wanted",
+            "statements",
             "journal",
             "rules",
             "by_block",

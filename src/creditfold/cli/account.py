@@ -8,7 +8,7 @@ from typing import Any
 from creditfold.cli.balances import balance
 from creditfold.cli.history import data, header
 from creditfold.contract.sums import total
-from creditfold.contract.topics import INVOICES, LEDGER, event_type
+from creditfold.contract.topics import INVOICES, LEDGER, NOTICES, event_type
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
 from creditfold.core.invoice_state import INVOICE, Invoice
@@ -35,6 +35,7 @@ def look(runtime: LocalRuntime, customer: str, at: int | None) -> dict[str, Any]
         **view,
         "expires_next": expires_next(view["blocks"]),
         "invoices": _invoices(runtime, customer, applied),
+        "statements": list(_statements(runtime, customer, outcomes)),
         "facts": len(outcomes),
         "last": outcomes[-LAST:],
     }
@@ -84,6 +85,18 @@ def _outcomes(runtime: LocalRuntime, customer: str, at: int | None) -> Iterator[
         outcome = data(record)
         if until is None or _earlier(outcome["recorded_at"], until):
             yield outcome
+
+
+def _statements(
+    runtime: LocalRuntime, customer: str, outcomes: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """The statements that these outcomes sent."""
+    causes = {outcome["outcome"] for outcome in outcomes}
+    for record in runtime.log.read(NOTICES.name):
+        if record.key == customer.encode():
+            notice = data(record)
+            if "statement" in notice and notice["outcome"] in causes:
+                yield notice["statement"]
 
 
 def _earlier(left: str, right: str) -> bool:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from creditfold.cli import screen
 from creditfold.cli.opening import Run
+from creditfold.cli.statement_screen import show_statements
 from creditfold.contract.sums import scaled, total
 
 BAR = 12
@@ -58,6 +59,12 @@ def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
         _programs(out, view["programs"])
     if view["invoices"]:
         _invoices(out, view["invoices"])
+    if view["statements"]:
+        show_statements(out, view["statements"])
+    if "next_statement" in view:
+        following = view["next_statement"]
+        text = f"{screen.clean(following['statement'])} goes out at {following['to']}"
+        screen.heading(out, "Next statement", text)
     if view["last"]:
         _last(out, view)
     steps = [(run.command("replay --verify"), "prove these figures: fold all again and compare")]

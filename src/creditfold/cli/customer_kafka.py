@@ -34,6 +34,7 @@ def show_customer(run: Cluster, customer: str, worker: str | None) -> None:
     more: dict[str, Any] = {
         "expires_next": expires_next(view["blocks"]),
         "invoices": [],
+        "statements": [],
         "last": [],
         "facts": 0,
     }

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from creditfold.cli import screen
 from creditfold.cli.opening import Run
+from creditfold.cli.statement_screen import show_statement
 from creditfold.core.chart import Account
 from creditfold.core.exact import decimal
 
@@ -77,6 +78,8 @@ def _show_outcome(out: Console, outcome: dict[str, Any]) -> None:
         _show_postings(out, outcome["postings"])
     for notice in outcome["notices"]:
         out.print(f"  notice {notice['what']}: {screen.clean(_about(notice))}")
+        if "statement" in notice:
+            show_statement(out, notice["statement"])
     if outcome.get("balances"):
         usable = ", ".join(f"{amount} {unit}" for unit, amount in outcome["balances"].items())
         out.print(f"  usable after it: {screen.clean(usable)}", soft_wrap=True)

@@ -14,6 +14,7 @@ from creditfold.contract.fields import (
     CustomerId,
     Data,
     Duration,
+    Interval,
     LateWindow,
     Name,
     Text,
@@ -236,6 +237,12 @@ class PolicyKeysData(Data):
         description="How long before a block expires to say so, for blocks from then on; PT0S "
         "does not.",
     )
+    statement_every: Interval | None = Field(
+        None,
+        alias="statement.every",
+        description="How often a customer's usage is stated, by the calendar of its time zone; "
+        "absent from all versions: never.",
+    )
 
     shortfall_method: ShortfallName | None = Field(
         None,
@@ -294,6 +301,7 @@ class PolicyKeysData(Data):
             commitment_progress=None
             if self.commitment_progress is None
             else tuple(sorted(set(self.commitment_progress))),
+            statement_every=self.statement_every,
         )
 
 

@@ -23,6 +23,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             },
             "amount": {"unit": "USD", "quantity": "0.0125"},
             "hold": {"hold": "H1", "final": True},
+            "subscription": "S1",
         },
         {"meter": "llm.output_tokens", "quantity": 1250},
     ),
@@ -59,6 +60,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                     "amount": "1.25",
                     "arrears_for": [
                         "5f70bf18a086007016e948b04aed3b82.o1",
+                        "acme:statement:1",
                         {
                             "meter": "llm.output_tokens",
                             "from": "2026-10-01T00:00:00Z",
@@ -317,6 +319,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "invoice.credit_before_tax": True,
                 "shortfall.method": "proportional",
                 "notice.commitment_progress": [50, 80],
+                "statement.every": "month",
             },
             "author": "ada@example.com",
             "approver": "grace@example.com",

@@ -10,19 +10,24 @@ from creditfold.contract.dead_letters import dead_letter
 from creditfold.contract.envelope import SPEC_VERSION, Undecodable, Unreadable
 from creditfold.contract.exact_json import parse
 from creditfold.contract.example_inputs import CUSTOMER, INPUTS, NOON, OTHERS
+from creditfold.contract.statement_outputs import OpenStatement
 from creditfold.contract.topics import CATALOG_TYPES, NOTICES, event_type
 from creditfold.core.entries import (
     Cause,
+    CoveredSum,
     Emitted,
     Entry,
     Notice,
     Outcome,
     Overage,
+    OverageSum,
     Owed,
     Place,
     Posting,
     Sent,
     Shortfall,
+    StatementLine,
+    StatementSent,
     Status,
 )
 from creditfold.core.facts import Kind
@@ -87,6 +92,7 @@ def _lines() -> Iterator[tuple[str, bytes]]:
             detail="more than one amount can hold",
             threshold="100",
             expires_at=NOON,
+            statement=_STATEMENT,
             subscription="S1",
             shortfall="S1:shortfall:1",
             committed="12000",
@@ -128,6 +134,22 @@ _CAUSE = Cause(
     "creditfold.usage.v1",
     3,
     1040,
+)
+_STATEMENT = StatementSent(
+    f"{CUSTOMER}:statement:1",
+    "2026-10-01T00:00:00Z",
+    "2026-11-01T00:00:00Z",
+    (
+        StatementLine(
+            "llm.output_tokens",
+            "llm",
+            "1250",
+            subscription="S1",
+            earlier=True,
+            covered=(CoveredSum(Kind.PAID, "credits", "1.05"),),
+            overage=(OverageSum("200", "carry", "USD", "0.00001", "0.002"),),
+        ),
+    ),
 )
 _OWED = Owed(cost="0.0125", quantity="0.005", from_unit="credits", from_cost="10", from_rest="4")
 _OUTCOMES = {
@@ -322,6 +344,11 @@ _SNAPSHOT = snapshots.Snapshot(
             covered_until="2026-12-01T00:00:00Z",
             next_at="2026-12-01T00:00:00Z",
         ),
+    ),
+    next_statement=OpenStatement(
+        statement=f"{CUSTOMER}:statement:2",
+        from_="2026-11-01T00:00:00Z",
+        to="2026-12-01T00:00:00Z",
     ),
     subscriptions=(
         snapshots.SubscriptionState(

@@ -66,7 +66,8 @@ class InvoiceLineData(Data):
     arrears_for: list[Arrears] | None = Field(
         None,
         max_length=LINES_MAX,
-        description="The overage that the line bills: overage ids, or a meter and a range.",
+        description="The overage that the line bills: ids of overage or statements, or a meter and "
+        "a range.",
     )
 
     def core(self) -> invoice_facts.InvoiceLine:

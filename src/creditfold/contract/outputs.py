@@ -11,6 +11,7 @@ from pydantic import Field
 
 from creditfold.contract.output_fields import Chain, Decimal, Instant, Output, Sha256
 from creditfold.contract.snapshots import Snapshot
+from creditfold.contract.statement_outputs import StatementSent
 from creditfold.contract.topics import event_type
 from creditfold.core.entries import Place, Status
 
@@ -198,6 +199,7 @@ class Notice(Output):
     detail: str | None = Field(None, description="The same for people.")
     threshold: Decimal | None = Field(None, description="The balance at or below which it is low.")
     expires_at: Instant | None = Field(None, description="When the block expires.")
+    statement: StatementSent | None = Field(None, description="The statement that is ready.")
     subscription: str | None = Field(None, description="The subscription that commits.")
     shortfall: str | None = Field(None, description="The shortfall's id, for the bill.")
     committed: Decimal | None = Field(None, description="The least of the term, of the unit.")
@@ -290,6 +292,7 @@ OUTPUTS: dict[str, type[Output]] = {
     event_type("notice.balance_recovered"): Notice,
     event_type("notice.depleted"): Notice,
     event_type("notice.top_up_wanted"): Notice,
+    event_type("notice.statement_ready"): Notice,
     event_type("notice.commitment_progress"): Notice,
     event_type("notice.shortfall"): Notice,
     event_type("dead_letter.recorded"): DeadLetter,

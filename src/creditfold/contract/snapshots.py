@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from creditfold.contract.output_fields import Decimal, Instant, Output
+from creditfold.contract.statement_outputs import OpenStatement
 from creditfold.core.facts import Kind
 from creditfold.core.program_state import SubscriptionStatus
 
@@ -141,6 +142,9 @@ class Snapshot(Output):
     )
     programs: tuple[Enrolment, ...] = Field((), description="Programs that grant to it, or did.")
     subscriptions: tuple[SubscriptionState, ...] = Field((), description="All subscriptions.")
+    next_statement: OpenStatement | None = Field(
+        None, description="The statement that is open; absent where nothing is to be told yet."
+    )
     commitments: tuple[CommitmentState, ...] = Field(
         (), description="All terms of commitments that have begun."
     )

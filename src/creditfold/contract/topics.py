@@ -126,6 +126,7 @@ NOTICES = Topic(
         "notice.balance_recovered",
         "notice.depleted",
         "notice.top_up_wanted",
+        "notice.statement_ready",
         "notice.commitment_progress",
         "notice.shortfall",
     ),

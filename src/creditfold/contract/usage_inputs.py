@@ -41,6 +41,9 @@ class UsageRecorded(Data):
         None, description="The price, where the product has rated the usage itself."
     )
     hold: HoldUseData | None = Field(None, description="The hold whose credit goes first.")
+    subscription: Name | None = Field(
+        None, description="The subscription under which statements count it."
+    )
 
     def body(self) -> facts.UsageRecorded:
         """As the fold reads it."""
@@ -51,6 +54,7 @@ class UsageRecorded(Data):
             self.properties or {},
             None if amount is None else facts.RatedAmount(amount.unit, amount.quantity),
             None if hold is None else facts.HoldUse(hold.hold, hold.final),
+            self.subscription,
         )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
 from msgspec.structs import replace
 
-from creditfold.core import accrual
+from creditfold.core import accrual, statements
 from creditfold.core.chart import Account
 from creditfold.core.commitment_state import COMMITMENT_TERM, CommitmentTerm
 from creditfold.core.draft import Draft
@@ -15,6 +19,9 @@ from creditfold.core.rejections import Code, Rejection
 
 BILL_ARREARS = "R-BILL-ARREARS"
 
+Parts: TypeAlias = frozenset[int] | None
+"""The statements whose parts of an overage are billed; None is all that is open of it."""
+
 
 def bill_arrears(
     draft: Draft, body: InvoiceIssued, line: BilledLine, refs: tuple[str | ArrearsRange, ...]
@@ -23,82 +30,112 @@ def bill_arrears(
 
     Overage that the named ranges hold in another currency stays open.
     """
-    found: dict[str, OpenOverage | CommitmentTerm] = {}
+    found: dict[str, Parts] = {}
+    terms: dict[str, CommitmentTerm] = {}
     for ref in refs:
         if isinstance(ref, ArrearsRange):
-            found |= _in_range(draft, ref, body.currency)
+            found |= dict.fromkeys(_in_range(draft, ref, body.currency))
             continue
-        owed = _open(draft, ref)
-        if owed is None:
+        number = statements.sent(draft, ref)
+        if number is not None:
+            listed = list(_listed(draft, number, body.currency))
+            if not listed:
+                return Rejection(
+                    Code.UNKNOWN_OVERAGE,
+                    f"nothing of statement {ref} is open in {body.currency}: it was billed, or the "
+                    "statement lists none",
+                )
+            for id_ in listed:
+                parts = found.get(id_, frozenset())
+                found[id_] = None if parts is None else parts | {number}
+            continue
+        overage: OpenOverage | None = draft.get(OVERAGE, ref)
+        term: CommitmentTerm | None = draft.get(COMMITMENT_TERM, ref)
+        if term is not None and term.open:
+            terms[ref] = term
+            unit, billable = term.currency, term.currency == body.currency
+        elif overage is not None and overage.amount:
+            found[ref] = None
+            unit, billable = overage.unit, _billable(overage, body.currency)
+        else:
             return Rejection(
                 Code.UNKNOWN_OVERAGE,
                 f"{ref} is no open overage or shortfall: it was billed, or never was",
             )
-        if not _billable(owed, body.currency):
-            unit = owed.currency if isinstance(owed, CommitmentTerm) else owed.unit
+        if not billable:
             return Rejection(
                 Code.CURRENCY_DIFFERS, f"{ref} is in {unit}, the invoice is in {body.currency}"
             )
-        found[ref] = owed
-    _settle(draft, body, line, found)
+    _settle(draft, body, line, found, terms)
     return None
 
 
-def _open(draft: Draft, ref: str) -> OpenOverage | CommitmentTerm | None:
-    term: CommitmentTerm | None = draft.get(COMMITMENT_TERM, ref)
-    if term is not None:
-        return term if term.open else None
-    overage: OpenOverage | None = draft.get(OVERAGE, ref)
-    return overage
+def _billable(overage: OpenOverage, currency: str) -> bool:
+    return overage.unit in (currency, f"meter:{overage.meter}")
 
 
-def _billable(owed: OpenOverage | CommitmentTerm, currency: str) -> bool:
-    if isinstance(owed, CommitmentTerm):
-        return owed.currency == currency
-    return owed.unit in (currency, f"meter:{owed.meter}")
+def _open(draft: Draft) -> Iterator[tuple[str, OpenOverage]]:
+    """What is still open: another line of this invoice may have billed some."""
+    for id_, _ in draft.scan(OVERAGE):
+        overage: OpenOverage | None = draft.get(OVERAGE, id_)
+        if overage is not None:
+            yield id_, overage
 
 
-def _in_range(draft: Draft, span: ArrearsRange, currency: str) -> dict[str, OpenOverage]:
-    return {
-        id_: overage
-        for id_, overage in draft.scan(OVERAGE)
-        if overage.meter == span.meter
-        and span.start <= overage.time < span.end
-        and _billable(overage, currency)
-        and draft.get(OVERAGE, id_) is not None  # another line of this invoice may bill it
-    }
+def _in_range(draft: Draft, span: ArrearsRange, currency: str) -> Iterator[str]:
+    for id_, overage in _open(draft):
+        inside = overage.meter == span.meter and span.start <= overage.time < span.end
+        if inside and _billable(overage, currency):
+            yield id_
+
+
+def _listed(draft: Draft, number: int, currency: str) -> Iterator[str]:
+    for id_, overage in _open(draft):
+        if _billable(overage, currency) and number in dict(overage.stated):
+            yield id_
+
+
+def _taken(overage: OpenOverage, parts: Parts) -> tuple[int, OpenOverage | None]:
+    """How much of the overage is billed, and what stays open."""
+    if parts is None:
+        return overage.amount, None
+    amount = sum(part for number, part in overage.stated if number in parts)
+    left = replace(
+        overage,
+        amount=overage.amount - amount,
+        stated=tuple(each for each in overage.stated if each[0] not in parts),
+    )
+    return amount, left if left.amount or left.stated else None
 
 
 def _settle(
     draft: Draft,
     body: InvoiceIssued,
     line: BilledLine,
-    found: dict[str, OpenOverage | CommitmentTerm],
+    found: Mapping[str, Parts],
+    terms: Mapping[str, CommitmentTerm],
 ) -> None:
-    accrued: dict[tuple[Account, str], int] = {}
+    accrued: Counter[tuple[Account, str]] = Counter()
     account = draft.edit_account()
     open_ = dict(account.overage)
-    for id_, overage in found.items():
-        if isinstance(overage, CommitmentTerm):
-            key = (Account.SHORTFALL, "")
-            accrued[key] = accrued.get(key, 0) + overage.open
-            draft.put(COMMITMENT_TERM, id_, replace(overage, billed=overage.posted))
-            continue
+    for id_, parts in found.items():
+        overage: OpenOverage = draft.get(OVERAGE, id_)
+        amount, left = _taken(overage, parts)
         posted = 0
         if overage.unit == body.currency:
             exponent = draft.catalog.exponent(overage.unit)
             assert exponent is not None
-            posted = accrual.bill_accrued(
-                draft, overage.meter, overage.unit, overage.amount, exponent
-            )
-        key = (Account.OVERAGE, overage.product)
-        accrued[key] = accrued.get(key, 0) + posted
-        open_[overage.unit] = open_.get(overage.unit, 0) - overage.amount
-        draft.put(OVERAGE, id_, None)
+            posted = accrual.bill_accrued(draft, overage.meter, overage.unit, amount, exponent)
+        accrued[Account.OVERAGE, overage.product] += posted
+        open_[overage.unit] = open_.get(overage.unit, 0) - amount
+        draft.put(OVERAGE, id_, left)
         if draft.get(CARRIED, id_) is not None:
             draft.put(CARRIED, id_, None)
             account.carried -= 1
     account.overage = {unit: amount for unit, amount in open_.items() if amount}
+    for id_, term in terms.items():
+        accrued[Account.SHORTFALL, ""] += term.open
+        draft.put(COMMITMENT_TERM, id_, replace(term, billed=term.posted))
     draft.begin_entry()
     rest = line.amount
     for (earned, product), posted in sorted(accrued.items()):
@@ -126,11 +163,10 @@ def _settle(
                 product=product or None,
                 invoice=body.invoice,
             )
-    shortfalls = {earned for earned, _ in accrued} == {Account.SHORTFALL}
     draft.post(
         BILL_ARREARS,
         Account.RECEIVABLE,
-        Account.SHORTFALL if shortfalls else Account.OVERAGE,
+        Account.SHORTFALL if terms and not found else Account.OVERAGE,
         rest,
         body.currency,
         {

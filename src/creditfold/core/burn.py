@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from creditfold.core import holds, overage
 from creditfold.core.blocks import exhaust
+from creditfold.core.counted import Usage
 from creditfold.core.demand import Demand, burn_order, draw_from
-from creditfold.core.draft import Draft, Usage
+from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.journal import Use
 from creditfold.core.state import HOLD, Hold, Terms
@@ -23,7 +24,7 @@ def burn(draft: Draft, use: Use) -> Use:
     if use.quantity == 0:
         return use
     demand = _demand(draft, use)
-    usage = Usage(use.id, use.meter, use.product)
+    usage = use.usage
     hold: Hold | None = None if use.hold is None else draft.get(HOLD, use.hold)
     if use.hold is not None and hold is not None:
         holds.draw(draft, use.hold, hold, demand, usage)
@@ -68,7 +69,7 @@ def burn_more(draft: Draft, use: Use, changed: Use) -> Use:
     What no block covers of it goes the way of what none covered before.
     """
     demand = _demand(draft, replace(changed, quantity=changed.quantity - use.quantity))
-    _draw(draft, demand, Usage(use.id, use.meter, use.product))
+    _draw(draft, demand, use.usage)
     slices = Counter(dict(use.slices))
     slices.update({move.block: move.amount for move in draft.moves if move.to is Place.DRAWN})
     unpaid = use.unpaid

@@ -25,6 +25,7 @@ END = 253_402_300_800 * SECOND
 
 _LAST_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _EPOCH = date(1970, 1, 1).toordinal()
+_MONDAY = 4 * DAY  # 1970-01-05
 _DAYS_OF_MONTH = 30_436_875  # of a day, by the million: 400 years have 146,097 days
 
 
@@ -50,6 +51,11 @@ class Until(StrEnum):
 
 Expires: TypeAlias = Every | int | Until
 """After an interval, at an instant, or by rule."""
+
+
+def calendar_anchor(every: Every) -> int:
+    """What intervals of the calendar are counted from, as local time: weeks from a Monday."""
+    return _MONDAY if every.days % 7 == 0 and not every.months else 0
 
 
 def local(instant: int, zone: Zone) -> int:

@@ -138,6 +138,7 @@ class Catalog:
         self.late_window_max = max(
             each.late_window for each in (self.initial, *(v.policy for v in self.policies))
         )
+        self.states = any(v.policy.statement_every is not None for v in self.policies)
         self._initial_hash = self.initial.hash
         self.programs: dict[str, tuple[ProgramVersion, ...]] = {
             program: known.versions for program, known in state.scan("", PROGRAM)

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from creditfold.core import revenue
 from creditfold.core.accrual import accrue
-from creditfold.core.draft import Draft, Usage
+from creditfold.core.counted import Usage
+from creditfold.core.draft import Draft
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import INT64_MAX, decimal
 from creditfold.core.facts import OveragePolicy
@@ -47,25 +48,25 @@ class Slice(Struct, frozen=True):
 
     block: str
     outcome: str
-    usage: str
-    meter: str
-    product: str
+    usage: Usage
     rate: str | None
     repays: str | None = None
 
 
-class Uncovered(Struct, frozen=True, order=True):
+class Uncovered(Struct, frozen=True):
     """Where what of a usage is uncovered is entered: under its id, in a unit, by a policy."""
 
-    time: int
     overage: str
     unit: str
     policy: OveragePolicy
-    usage: str
-    meter: str
-    product: str
+    usage: Usage
     exponent: int
     rate: str | None
+
+    @property
+    def order(self) -> tuple[int, str, str, str]:
+        """The oldest usage first."""
+        return self.usage.time, self.overage, self.unit, self.policy
 
 
 def compensate(
@@ -79,12 +80,12 @@ def compensate(
     units: dict[str, Counter[str]] = {}
     for slice_, amount in backs:
         take_back(draft, slice_, amount)
-        units.setdefault(slice_.block, Counter())[slice_.product] -= amount
+        units.setdefault(slice_.block, Counter())[slice_.usage.product] -= amount
     rest = _rest(draft, past, was)
     uses = {use.outcome(draft.customer): use for use in after.values() if isinstance(use, Use)}
     drawn: list[tuple[Slice, Place, int, str | None]] = []
     for slice_, amount in draws:
-        units.setdefault(slice_.block, Counter())[slice_.product] += amount
+        units.setdefault(slice_.block, Counter())[slice_.usage.product] += amount
         part = 0
         if not slice_.repays and (hold := uses[slice_.outcome].hold) is not None:
             terms: Terms = past.get((draft.customer, TERMS, slice_.block))
@@ -102,7 +103,7 @@ def compensate(
                 source,
                 Place.DRAWN,
                 amount,
-                usage=Usage(slice_.usage, slice_.meter, slice_.product),
+                usage=slice_.usage,
                 hold=hold,
                 rate=slice_.rate,
                 repays=slice_.repays,
@@ -144,7 +145,7 @@ def take_back(draft: Draft, slice_: Slice, amount: int) -> None:
         Place.DRAWN,
         Place.AVAILABLE,
         amount,
-        usage=Usage(slice_.usage, slice_.meter, slice_.product),
+        usage=slice_.usage,
         rate=slice_.rate,
         repays=slice_.repays,
         reverses=slice_.outcome,
@@ -187,23 +188,12 @@ def _burned(draft: Draft, items: Mapping[str, Item]) -> dict[Slice, int]:
             outcome = item.outcome(draft.customer)
             for block_id, amount in item.slices:
                 rate = rates[draft.granted(block_id).unit]
-                add(Slice(block_id, outcome, item.id, item.meter, item.product, rate), amount)
+                add(Slice(block_id, outcome, item.usage, rate), amount)
         elif isinstance(item, FellDue):
             for paid in item.repaid:
                 outcome = paid.overage.rpartition(".")[0]
                 for block_id, amount, rate in paid.slices:
-                    add(
-                        Slice(
-                            block_id,
-                            outcome,
-                            paid.usage,
-                            paid.meter,
-                            paid.product,
-                            rate,
-                            paid.overage,
-                        ),
-                        amount,
-                    )
+                    add(Slice(block_id, outcome, paid.usage, rate, paid.overage), amount)
     return found
 
 
@@ -231,35 +221,38 @@ def uncover(draft: Draft, before: Mapping[str, Item], after: Mapping[str, Item])
     for key, (amount, quantity) in _uncovered(draft, before).items():
         more, count = changed.get(key, (0, 0))
         changed[key] = more - amount, count - quantity
-    for key, (amount, quantity) in sorted(changed.items()):
+    for key, (amount, quantity) in sorted(changed.items(), key=lambda each: each[0].order):
         if not amount and not quantity:
             continue
         exponent = draft.catalog.exponent(key.unit)
-        draft.overage.append(
+        draft.uncover(
             Overage(
                 f"{draft.outcome}.o{len(draft.overage) + 1}",
-                key.meter,
-                key.product,
+                key.usage.meter,
+                key.usage.product,
                 decimal(quantity, key.exponent),
                 unit=None if exponent is None else key.unit,
                 amount=None if exponent is None else decimal(amount, exponent),
                 rate=key.rate,
                 policy=None if key.policy is OveragePolicy.BILL else key.policy,
-                usage=None if key.overage == f"{draft.outcome}.o1" else key.usage,
-            )
+                usage=None if key.overage == f"{draft.outcome}.o1" else key.usage.id,
+            ),
+            key.usage,
+            quantity,
+            amount,
         )
         if exponent is not None and amount:
             accrue(
                 draft,
-                key.meter,
-                key.product,
+                key.usage.meter,
+                key.usage.product,
                 key.unit,
                 amount,
                 exponent,
                 less=revenue.CORRECT,
             )
         if key.policy.owed:
-            keep_open(draft, key.overage, key.meter, key.product, key.time, key.unit, amount)
+            keep_open(draft, key.overage, key.usage, key.unit, amount, key.policy)
 
 
 def _uncovered(draft: Draft, items: Mapping[str, Item]) -> dict[Uncovered, tuple[int, int]]:
@@ -274,13 +267,10 @@ def _uncovered(draft: Draft, items: Mapping[str, Item]) -> dict[Uncovered, tuple
             unpaid = item.unpaid
             rates = {price.unit: price.rate for price in item.prices}
             key = Uncovered(
-                item.time,
                 item.overage(draft.customer),
                 unpaid.unit,
                 unpaid.policy,
-                item.id,
-                item.meter,
-                item.product,
+                item.usage,
                 item.exponent,
                 rates.get(unpaid.unit),
             )
@@ -288,13 +278,10 @@ def _uncovered(draft: Draft, items: Mapping[str, Item]) -> dict[Uncovered, tuple
         elif isinstance(item, FellDue):
             for paid in item.repaid:
                 key = Uncovered(
-                    paid.time,
                     paid.overage,
                     paid.unit,
                     OveragePolicy.CARRY,
                     paid.usage,
-                    paid.meter,
-                    paid.product,
                     paid.exponent,
                     paid.rate,
                 )

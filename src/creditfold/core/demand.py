@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from creditfold.core import revenue
 from creditfold.core.blocks import steps
-from creditfold.core.draft import Draft, Usage
+from creditfold.core.counted import Usage
+from creditfold.core.draft import Draft
 from creditfold.core.entries import Owed, Place
 from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even
 from creditfold.core.facts import MeterDeclared, RatedAmount

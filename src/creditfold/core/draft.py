@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account as Ledger
+from creditfold.core.counted import COVERED, OVERAGE, USED, Counted, Usage
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting, Sent, Shortfall
 from creditfold.core.exact import decimal
+from creditfold.core.facts import OveragePolicy
 from creditfold.core.overlay import Overlay
 from creditfold.core.policy import Policy
 from creditfold.core.state import (
@@ -32,14 +34,6 @@ from creditfold.core.times import date, rfc3339
 from creditfold.core.uncovered import Repaid
 
 BOOK = "us_gaap"
-
-
-class Usage(Struct, frozen=True):
-    """What an entry says about the usage that drew it."""
-
-    id: str
-    meter: str
-    product: str
 
 
 class Move(Struct, frozen=True, array_like=True):
@@ -94,6 +88,7 @@ class Draft:
         """From when on credit may repay what this usage left open."""
         self.moves: list[Move] = []
         self.repaid: list[Repaid] = []
+        self.counted: list[Counted] = []
         self.resets: tuple[str, ...] = ()
         """Enrolments whose blocks ended."""
         self.exhausted = False
@@ -139,6 +134,7 @@ class Draft:
             drafted.clear()
         self.moves.clear()
         self.repaid.clear()
+        self.counted.clear()
         self.resets = ()
         self.changes.clear()
         self.exhausted = self.freed = False
@@ -246,6 +242,9 @@ class Draft:
                 self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
+        if usage is not None:
+            drawn = amount if to is Place.DRAWN else -amount
+            self._count(usage, (COVERED, terms.kind, terms.unit), drawn)
         self.moves.append(Move(block, source, to, amount))
         self.entries.append(
             Entry(
@@ -268,6 +267,20 @@ class Draft:
                 line=None if line is None else line[1],
             )
         )
+
+    def uncover(self, over: Overage, usage: Usage, quantity: int, amount: int) -> None:
+        """Enter more or less of a usage that no block covers, in steps of its meter and unit."""
+        cell = (OVERAGE, over.policy or OveragePolicy.BILL, over.unit or "", over.rate or "")
+        self._count(usage, cell, quantity, amount if over.unit else 0)
+        self.overage.append(over)
+
+    def use(self, usage: Usage, quantity: int) -> None:
+        """Say that so much more or less was used, in steps of the meter."""
+        self._count(usage, (USED,), quantity)
+
+    def _count(self, usage: Usage, cell: tuple[str, ...], quantity: int, amount: int = 0) -> None:
+        if self.catalog.states:
+            self.counted.append(Counted(usage, cell, quantity, amount))
 
     # Money
 

@@ -14,6 +14,7 @@ from creditfold.core import (
     overage,
     programs,
     rollover,
+    statements,
     subscriptions,
 )
 from creditfold.core.draft import Draft
@@ -24,6 +25,7 @@ _DO: Final[dict[Phase, Callable[[Draft, str], None]]] = {
     Phase.ROLLOVER: rollover.fall_due,
     Phase.EXPIRY: blocks.expire,
     Phase.ACTIVATION: blocks.activate,
+    Phase.STATEMENT: statements.fall_due,
     Phase.REPAYMENT: lambda draft, _: overage.repay(draft),
     Phase.SUBSCRIPTION: subscriptions.fall_due,
     Phase.REFILL: programs.fall_due,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from creditfold.core.calendar import END, Zone, local, period
+from creditfold.core.calendar import END, Zone, calendar_anchor, local, period
 from creditfold.core.catalog import Span
 from creditfold.core.draft import Draft
 from creditfold.core.predicate import Value, holds
@@ -25,10 +25,6 @@ from creditfold.core.program_state import (
     Subscription,
 )
 from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
-from creditfold.core.times import DAY
-
-_MONDAY = 4 * DAY
-"""1970-01-05, from which weeks are counted."""
 
 
 class Subject(Struct, frozen=True):
@@ -173,8 +169,7 @@ def _shown(found: Subject, terms: Program, first: int, zone: Zone) -> int:
         return anchor.shown
     if anchor is AnchoredAt.CALENDAR:
         assert terms.every is not None
-        weekly = terms.every.days % 7 == 0 and not terms.every.months
-        return _MONDAY if weekly else 0
+        return calendar_anchor(terms.every)
     if anchor is AnchoredAt.SUBSCRIPTION:
         assert found.anchor is not None, "a program by subscription sees subscriptions"
         first = found.anchor

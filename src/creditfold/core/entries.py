@@ -191,6 +191,45 @@ class Posting(Struct, frozen=True, omit_defaults=True):
     contract: str | None = None
 
 
+class CoveredSum(Struct, frozen=True):
+    """How much credit of one kind and unit covered in a period."""
+
+    kind: str
+    unit: str
+    quantity: str
+
+
+class OverageSum(Struct, frozen=True, omit_defaults=True):
+    """What no block covered in a period, by the policy and rate; without a unit it has no price."""
+
+    quantity: str
+    policy: str | None = None
+    unit: str | None = None
+    rate: str | None = None
+    amount: str | None = None
+
+
+class StatementLine(Struct, frozen=True, omit_defaults=True):
+    """Usage of one meter; `earlier` is what changed of usage before the period."""
+
+    meter: str
+    product: str
+    quantity: str
+    subscription: str | None = None
+    earlier: bool = False
+    covered: tuple[CoveredSum, ...] = ()
+    overage: tuple[OverageSum, ...] = ()
+
+
+class StatementSent(Struct, frozen=True, rename={"from_": "from"}):
+    """What was entered about a customer's usage in [from, to), and since the statement before."""
+
+    id: str
+    from_: str
+    to: str
+    lines: tuple[StatementLine, ...]
+
+
 class Notice(Struct, frozen=True, omit_defaults=True):
     """Something that a person or another system should know."""
 
@@ -209,6 +248,7 @@ class Notice(Struct, frozen=True, omit_defaults=True):
     detail: str | None = None
     threshold: str | None = None
     expires_at: str | None = None
+    statement: StatementSent | None = None
     subscription: str | None = None
     shortfall: str | None = None
     committed: str | None = None

@@ -168,6 +168,7 @@ class UsageRecorded(Struct, frozen=True):
     properties: dict[str, Value] = {}
     amount: RatedAmount | None = None
     hold: HoldUse | None = None
+    subscription: str | None = None
 
 
 class HoldPlaced(Struct, frozen=True):

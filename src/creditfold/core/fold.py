@@ -21,6 +21,7 @@ from creditfold.core import (
     overage,
     programs,
     refunds,
+    statements,
     subscriptions,
     top_ups,
     transfers,
@@ -209,6 +210,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     late.command(draft, body)
     commitments.count(draft)
     overage.schedule_repayment(draft)
+    statements.count(draft)
     notices.watch(draft, account)
     if not isinstance(body, CustomerCreated | TopUpDeclined):
         top_ups.ask(draft)
@@ -301,6 +303,7 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     late.due(draft, Phase(phase), subject)
     commitments.count(draft)
     overage.schedule_repayment(draft)
+    statements.count(draft)
     notices.watch(draft, account)
     top_ups.ask(draft)
     answer = Outcome(

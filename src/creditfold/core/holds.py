@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from creditfold.core import revenue
 from creditfold.core.blocks import exhaust
+from creditfold.core.counted import Usage
 from creditfold.core.demand import Demand, amount_of, burn_order, draw_from, metered
-from creditfold.core.draft import Draft, Usage
+from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import decimal
 from creditfold.core.facts import HoldPlaced, HoldReleased

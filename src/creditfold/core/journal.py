@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from creditfold.core.counted import Usage
 from creditfold.core.draft import Draft, Move
 from creditfold.core.entries import Place, identity
 from creditfold.core.exact import half_even
@@ -89,6 +90,7 @@ class Use(Struct, frozen=True, tag="use"):
     behind: int = 0
     hold: str | None = None
     final: bool = False
+    subscription: str | None = None
     slices: tuple[tuple[str, int], ...] = ()
     unpaid: Unpaid | None = None
     images: tuple[Image, ...] = ()
@@ -118,6 +120,11 @@ class Use(Struct, frozen=True, tag="use"):
     def outcome(self, customer: str) -> str:
         """The id of the outcome that the usage first had."""
         return identity(customer, self.source, self.id, rfc3339(self.time))
+
+    @property
+    def usage(self) -> Usage:
+        """As its entries name it."""
+        return Usage(self.id, self.meter, self.product, self.time, self.subscription)
 
     def overage(self, customer: str) -> str:
         """The id under which what no block covers of it is open."""

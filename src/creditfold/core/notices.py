@@ -13,15 +13,14 @@ from creditfold.core.times import rfc3339
 
 
 def tell(draft: Draft, what: str, **about: Any) -> None:  # noqa: ANN401  # fields of a notice
-    """Send a notice with the outcome."""
+    """Send a notice with the outcome, at whose time it counts unless `about` says another."""
     draft.notices.append(
         Notice(
             notice=f"{draft.outcome}.n{len(draft.notices) + 1}",
             what=what,
             customer=draft.customer,
             outcome=draft.outcome,
-            effective_at=rfc3339(draft.time),
-            **about,
+            **{"effective_at": rfc3339(draft.time), **about},
         )
     )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from creditfold.core import accrual
+from creditfold.core import accrual, statements
 from creditfold.core.blocks import exhaust
+from creditfold.core.counted import Usage
 from creditfold.core.demand import Demand, Rest, burn_order, draw_from
-from creditfold.core.draft import Draft, Usage
+from creditfold.core.draft import Draft
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
-from creditfold.core.facts import MeterDeclared, OveragePolicy
+from creditfold.core.facts import OveragePolicy
 from creditfold.core.notices import tell
 from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.policy import Policy
@@ -84,7 +86,7 @@ def enter(draft: Draft, demand: Demand, usage: Usage) -> Unpaid:
         _tell(draft, "uncovered_usage", over)
     elif unpaid.policy is OveragePolicy.BILL or not demand.prices:
         _tell(draft, "unpriced_usage", over)
-    draft.overage.append(over)
+    draft.uncover(over, usage, unpaid.quantity, unpaid.amount)
     if price is not None:
         accrual.accrue(
             draft, meter.meter, meter.product, unpaid.unit, unpaid.amount, price.exponent
@@ -93,18 +95,17 @@ def enter(draft: Draft, demand: Demand, usage: Usage) -> Unpaid:
         keep_open(
             draft,
             over.id,
-            meter.meter,
-            meter.product,
-            demand.time,
+            usage,
             unpaid.unit,
             unpaid.amount,
+            unpaid.policy,
         )
-        carry(draft, over.id, usage.id, demand, unpaid)
+        carry(draft, over.id, usage, demand, unpaid)
     return unpaid
 
 
 def keep_open(
-    draft: Draft, id_: str, meter: str, product: str, time: int, unit: str, more: int
+    draft: Draft, id_: str, usage: Usage, unit: str, more: int, policy: OveragePolicy
 ) -> None:
     """Let so much more of a usage be open, until an invoice bills it or credit repays it."""
     if not more:
@@ -113,12 +114,19 @@ def keep_open(
     total = account.overage.get(unit, 0) + more
     account.overage = {u: n for u, n in {**account.overage, unit: total}.items() if n}
     open_: OpenOverage | None = draft.get(OVERAGE, id_)
-    amount = more if open_ is None else open_.amount + more
-    record = OpenOverage(meter, product, time, unit, amount)
-    draft.put(OVERAGE, id_, record if amount else None)
+    if open_ is None:
+        open_ = OpenOverage(usage.meter, usage.product, usage.time, unit, 0)
+    stated = open_.stated
+    number = statements.number(draft, usage) if policy is OveragePolicy.BILL else None
+    if number is not None:
+        parts = Counter(dict(stated))
+        parts[number] += more
+        stated = tuple(sorted((n, part) for n, part in parts.items() if part))
+    open_ = replace(open_, amount=open_.amount + more, stated=stated)
+    draft.put(OVERAGE, id_, open_ if open_.amount or stated else None)
 
 
-def carry(draft: Draft, id_: str, usage: str, demand: Demand, unpaid: Unpaid) -> None:
+def carry(draft: Draft, id_: str, usage: Usage, demand: Demand, unpaid: Unpaid) -> None:
     """Keep what credit needs to know to repay it, where the policy is that it does."""
     if unpaid.policy is not OveragePolicy.CARRY or not unpaid.amount:
         return
@@ -196,8 +204,7 @@ def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None
     if carried.rest is not None:
         unit, amount = carried.rest
         demand.rest = Rest(prices[unit], amount)
-    usage = Usage(carried.usage, open_.meter, open_.product)
-    slices = _draw(draft, demand, usage, id_)
+    slices = _draw(draft, demand, carried.usage, id_)
     if not slices:
         return
     assert demand.rest is not None
@@ -207,10 +214,7 @@ def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None
     repaid = Repaid(
         id_,
         carried.usage,
-        meter.meter,
-        meter.product,
         meter.exponent,
-        open_.time,
         open_.unit,
         None if price is None else price.rate,
         open_.amount - left,
@@ -218,7 +222,7 @@ def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None
         tuple(slices),
     )
     draft.repaid.append(repaid)
-    _take_back(draft, meter, repaid, price)
+    _take_back(draft, repaid, price)
     if left:
         rest = (demand.rest.price.unit, demand.rest.amount)
         draft.put(CARRIED, id_, replace(carried, uncovered=uncovered, rest=rest))
@@ -251,22 +255,23 @@ def _draw(
     return drawn
 
 
-def _take_back(draft: Draft, meter: MeterDeclared, repaid: Repaid, price: Price | None) -> None:
+def _take_back(draft: Draft, repaid: Repaid, price: Price | None) -> None:
     """The overage is smaller by this: it goes out, and its accrual is taken back."""
+    usage = repaid.usage
     over = Overage(
         f"{draft.outcome}.o{len(draft.overage) + 1}",
-        meter.meter,
-        meter.product,
-        decimal(-repaid.quantity, meter.exponent),
+        usage.meter,
+        usage.product,
+        decimal(-repaid.quantity, repaid.exponent),
         policy=OveragePolicy.CARRY,
         reverses=repaid.overage,
-        usage=repaid.usage,
+        usage=usage.id,
     )
     amount = -repaid.amount
     if price is not None:
         shown = decimal(amount, price.exponent)
         over = replace(over, unit=price.unit, amount=shown, rate=price.rate)
         if amount:
-            accrual.accrue(draft, meter.meter, meter.product, price.unit, amount, price.exponent)
-    draft.overage.append(over)
-    keep_open(draft, repaid.overage, meter.meter, meter.product, repaid.time, repaid.unit, amount)
+            accrual.accrue(draft, usage.meter, usage.product, price.unit, amount, price.exponent)
+    draft.uncover(over, usage, -repaid.quantity, amount)
+    keep_open(draft, repaid.overage, usage, repaid.unit, amount, OveragePolicy.CARRY)

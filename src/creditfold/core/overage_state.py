@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from creditfold.core.counted import Usage
 from creditfold.core.predicate import Value
 from creditfold.core.state import Price
 
@@ -23,6 +24,7 @@ class OpenOverage(Struct, frozen=True):
     """Overage that no invoice has billed and no credit repaid.
 
     Without a price its unit is `meter:<meter>`, its amount is of the meter, and nothing is posted.
+    `stated` says in which statements how much of it goes out, where it is to be billed.
     """
 
     meter: str
@@ -30,6 +32,7 @@ class OpenOverage(Struct, frozen=True):
     time: int
     unit: str
     amount: int
+    stated: tuple[tuple[int, int], ...] = ()
 
 
 class Carried(Struct, frozen=True):
@@ -39,7 +42,7 @@ class Carried(Struct, frozen=True):
     same exactly, in the unit that was asked last, or None where none was.
     """
 
-    usage: str
+    usage: Usage
     quantity: int
     uncovered: int
     properties: dict[str, Value]

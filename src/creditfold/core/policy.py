@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from creditfold.core.calendar import Every
 from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.entries import canonical, sha256
 from creditfold.core.facts import OveragePolicy, Recognition
@@ -49,6 +50,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     thresholds: tuple[Threshold, ...] = ()
     expiring_before: int = 0
     late_order: LateOrder = LateOrder.EVENT_TIME
+    statement_every: Every | None = None
     shortfall_method: ShortfallMethod = ShortfallMethod.AT_PERIOD_END
     commitment_progress: tuple[int, ...] = ()
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from creditfold.core.calendar import Every
 from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.exact import Exact
 from creditfold.core.facts import OveragePolicy, Recognition
@@ -93,6 +94,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     thresholds: tuple[Threshold, ...] | None = None
     expiring_before: int | None = None
     late_order: LateOrder | None = None
+    statement_every: Every | None = None
     shortfall_method: ShortfallMethod | None = None
     commitment_progress: tuple[int, ...] | None = None
 

@@ -198,6 +198,7 @@ class Phase(IntEnum):
     ACTIVATION = 40
     SUBSCRIPTION = 45
     REFILL = 50
+    STATEMENT = 53
     REPAYMENT = 55
     INVOICE_DUE = 60
     COMMITMENT = 65

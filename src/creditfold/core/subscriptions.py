@@ -138,10 +138,7 @@ def _known(
 ) -> Subscription | Rejection:
     known: Subscription | None = draft.get(SUBSCRIPTION, subscription)
     if known is None:
-        return Rejection(
-            Code.UNKNOWN_SUBSCRIPTION,
-            f"subscription {subscription} is not known: send subscription.started first",
-        )
+        return unknown(subscription)
     if known.status not in standing:
         return Rejection(
             Code.SUBSCRIPTION_STATUS,
@@ -149,6 +146,14 @@ def _known(
             f"{' or '.join(standing)}",
         )
     return known
+
+
+def unknown(subscription: str) -> Rejection:
+    """The refusal of what names a subscription that was never started."""
+    return Rejection(
+        Code.UNKNOWN_SUBSCRIPTION,
+        f"subscription {subscription} is not known: send subscription.started first",
+    )
 
 
 def _since(draft: Draft) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from creditfold.core.counted import Usage
 from creditfold.core.facts import OveragePolicy
 
 
@@ -24,11 +25,8 @@ class Repaid(Struct, frozen=True, array_like=True):
     """What credit repaid of carried overage: `slices` are (block, amount, rate) in order."""
 
     overage: str
-    usage: str
-    meter: str
-    product: str
+    usage: Usage
     exponent: int
-    time: int
     unit: str
     rate: str | None
     amount: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, holds, journal, late
+from creditfold.core import blocks, holds, journal, late, subscriptions
 from creditfold.core.demand import metered, too_much
 from creditfold.core.draft import Draft
 from creditfold.core.facts import (
@@ -16,6 +16,7 @@ from creditfold.core.facts import (
     UsageRetracted,
 )
 from creditfold.core.journal import Use
+from creditfold.core.program_state import SUBSCRIPTION
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.state import HOLD, JOURNAL, SEEN, Hold, Seen, seen_key
 
@@ -27,27 +28,29 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
         return demand
     meter = demand.meter
     assert meter is not None
+    if body.subscription is not None and draft.get(SUBSCRIPTION, body.subscription) is None:
+        return subscriptions.unknown(body.subscription)
     at, behind = journal.standing(draft, draft.time)
-    late.take(
-        draft,
-        Use(
-            source=source,
-            id=id_,
-            time=draft.time,
-            recorded_at=draft.now,
-            meter=meter.meter,
-            product=meter.product,
-            exponent=meter.exponent,
-            recorded=demand.quantity,
-            quantity=demand.quantity,
-            properties=body.properties,
-            prices=tuple(demand.prices.values()),
-            at=at,
-            behind=behind,
-            hold=None if body.hold is None else body.hold.hold,
-            final=body.hold is not None and body.hold.final,
-        ),
+    use = Use(
+        source=source,
+        id=id_,
+        time=draft.time,
+        recorded_at=draft.now,
+        meter=meter.meter,
+        product=meter.product,
+        exponent=meter.exponent,
+        recorded=demand.quantity,
+        quantity=demand.quantity,
+        properties=body.properties,
+        prices=tuple(demand.prices.values()),
+        at=at,
+        behind=behind,
+        hold=None if body.hold is None else body.hold.hold,
+        final=body.hold is not None and body.hold.final,
+        subscription=body.subscription,
     )
+    late.take(draft, use)
+    draft.use(use.usage, use.quantity)
     journal.prune(draft)
     return None
 
@@ -108,4 +111,5 @@ def correct(draft: Draft, body: UsageCorrected | UsageRetracted) -> Rejection | 
         return refusal
     if quantity != use.quantity:
         late.correct(draft, use, changed)
+        draft.use(use.usage, quantity - use.quantity)
     return None

@@ -15,6 +15,7 @@ from creditfold.core import (
     overage_state,
     program_state,
     state,
+    statement_state,
     top_up_state,
 )
 from creditfold.core.state import Key
@@ -42,6 +43,8 @@ _TYPES: Final[dict[str, Any]] = {
     overage_state.OVERAGE: overage_state.OpenOverage,
     overage_state.CARRIED: overage_state.Carried,
     state.CHAIN: state.Chain,
+    statement_state.STATEMENT: statement_state.Statement,
+    statement_state.TALLY: statement_state.Tally,
     commitment_state.COMMITTED: commitment_state.Committed,
     commitment_state.COMMITMENT_TERM: commitment_state.CommitmentTerm,
     program_state.ENROLMENT: program_state.Enrolment,

@@ -74,6 +74,7 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         spendable=texts(spendable(account, profile, catalog.policy(at)[0])),
         programs=tuple(standing.programs(state, customer)),
         subscriptions=tuple(standing.subscriptions(state, catalog, customer, at)),
+        next_statement=standing.next_statement(state, customer),
         commitments=tuple(standing.commitments(state, customer, at)),
     )
 

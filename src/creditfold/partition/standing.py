@@ -1,10 +1,11 @@
-"""A customer's programs, subscriptions and commitments, as its snapshot tells them."""
+"""What else a customer has than blocks: programs, subscriptions, commitments, statements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from creditfold.contract import snapshots
+from creditfold.contract.statement_outputs import OpenStatement
 from creditfold.core.calendar import END, local, period
 from creditfold.core.catalog import Catalog
 from creditfold.core.commitment_state import COMMITMENT_TERM, COMMITTED, CommitmentTerm, Committed
@@ -13,6 +14,8 @@ from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
 from creditfold.core.program_state import ENROLMENT, SUBSCRIPTION, Enrolment, Subscription
 from creditfold.core.state import AGENDA, PROFILE, Agenda, Phase, Profile, State
+from creditfold.core.statement_state import STATEMENT, Statement
+from creditfold.core.statements import id_of
 from creditfold.core.times import rfc3339
 
 
@@ -51,6 +54,18 @@ def subscriptions(
             at_period_end=None if pending is None else pending.status,
             next_plan=None if pending is None or pending.change is None else pending.change.plan,
         )
+
+
+def next_statement(state: State, customer: str) -> OpenStatement | None:
+    """The statement that is open, if one is."""
+    known: Statement | None = state.get((customer, STATEMENT, ""))
+    if known is None or not known.open:
+        return None
+    return OpenStatement(
+        statement=id_of(customer, known.number),
+        from_=rfc3339(known.begin),
+        to=rfc3339(known.end),
+    )
 
 
 def commitments(state: State, customer: str, at: int) -> Iterator[snapshots.CommitmentState]:

@@ -1,0 +1,57 @@
+"""Statements on the screen: one with all of its lines, or many with what each bills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from creditfold.cli import screen
+from creditfold.contract.sums import total
+
+
+def show_statement(out: Console, statement: dict[str, Any]) -> None:
+    """A statement, line by line."""
+    period = f"{statement['from']} to {statement['to']}"
+    out.print(f"  statement {screen.clean(statement['id'])}: {period}", soft_wrap=True)
+    rows = [
+        (
+            line.get("subscription", ""),
+            line["meter"] + (" (earlier usage)" if line.get("earlier") else ""),
+            line["quantity"],
+            ", ".join(f"{c['quantity']} {c['unit']} {c['kind']}" for c in line.get("covered", ())),
+            ", ".join(_overage(part) for part in line.get("overage", ())),
+        )
+        for line in statement["lines"]
+    ]
+    columns = ("subscription", "meter", "used", "covered by credit", "not covered")
+    out.print(screen.table(columns, rows, right=("used",)))
+
+
+def show_statements(out: Console, statements: list[dict[str, Any]]) -> None:
+    """One row a statement."""
+    screen.heading(out, "Statements")
+    rows = [
+        (each["id"], each["from"][:16], each["to"][:16], len(each["lines"]), billable(each))
+        for each in statements
+    ]
+    columns = ("statement", "from", "to", "lines", "to bill")
+    out.print(screen.table(columns, rows, right=("lines",)))
+
+
+def billable(statement: dict[str, Any]) -> str:
+    """What an invoice that names the statement bills, by currency or meter."""
+    found: dict[str, list[str]] = {}
+    for line in statement["lines"]:
+        for part in line.get("overage", ()):
+            if "policy" not in part:
+                unit = part.get("unit", line["meter"])
+                found.setdefault(unit, []).append(part.get("amount", part["quantity"]))
+    return ", ".join(f"{total(*amounts)} {unit}" for unit, amounts in sorted(found.items()))
+
+
+def _overage(part: dict[str, Any]) -> str:
+    price = f" at {part['rate']}" if "rate" in part else ""
+    amount = f" = {part['amount']} {part['unit']}" if "amount" in part else ", no price"
+    policy = f" ({part['policy']})" if "policy" in part else ""
+    return f"{part['quantity']}{price}{amount}{policy}"

@@ -1,0 +1,27 @@
+"""What a customer's state keeps of its statements."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Statement(Struct, frozen=True):
+    """The customer's last statement: it tells [begin, end), and is open until then."""
+
+    number: int
+    begin: int
+    end: int
+    open: bool = True
+
+
+class Tally(Struct, frozen=True):
+    """What a statement tells of a meter: per cell its steps and their price, as text.
+
+    It is text because the sums of a period may outgrow int64, which no single one may.
+    """
+
+    cells: dict[tuple[str, ...], tuple[str, str]]
+
+
+STATEMENT = "statement"
+TALLY = "tally"
