@@ -212,3 +212,90 @@ def test_two_repayments_at_one_instant_are_two_outcomes():
         book.grant(block, "3")
         ids += [repaid["outcome"] for repaid in repayments(book)]
     assert 2 == len(ids) == len(set(ids))
+
+
+def dropping(**more: object) -> Event:
+    """A program of 10 USD a month whose reset drops what is carried; `more` is of its grant."""
+    grant: Event = {"kind": "promotional", "unit": "USD", "quantity": "10", "expires": "period_end"}
+    definition = {"grant": grant | more, "every": "month", "anchor": "calendar"}
+    return {"program": "p", "definition": definition | {"reset": {"overage": "drop"}}}
+
+
+def test_a_reset_drops_what_is_carried_and_it_is_uncovered_from_then_on():
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    book.applied("program.attached", dropping())
+    used = book.use("14", at="2026-01-05T00:00:00Z")
+    assert {"USD": "4"} == book.snapshot()["overage"]
+    (reset,) = [o for o in book.sweep("2026-02-01T00:00:00Z") if o.get("overage")]
+    line = {"meter": "calls", "product": "api"}
+    assert [
+        line
+        | {
+            "id": f"{reset['outcome']}.o1",
+            "quantity": "-4",
+            "unit": "USD",
+            "amount": "-4",
+            "rate": "1",
+            "policy": "carry",
+            "reverses": used["overage"][0]["id"],
+            "usage": used["cause"]["id"],
+        },
+        line
+        | {
+            "id": f"{reset['outcome']}.o2",
+            "quantity": "4",
+            "policy": "block",
+            "usage": used["cause"]["id"],
+        },
+    ] == reset["overage"]
+    assert ("R-DROP", "4010", "1150", 400) in book.lines
+    assert "2026-01-31" == next(p for p in book.postings if p["rule"] == "R-DROP")["effective_date"]
+    assert {} == book.snapshot()["overage"]
+    assert {"USD": "10"} == book.snapshot()["usable"]
+    assert 0 == book.accounts.get("1150", 0)
+
+
+def test_a_reset_drops_only_what_its_own_credit_could_have_repaid():
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    book.applied("program.attached", dropping(scope={"include": {"meters": ["calls"]}}))
+    book.use("14", at="2026-01-05T00:00:00Z")
+    book.use("3", meter="tokens")
+    book.sweep("2026-02-01T00:00:00Z")
+    assert {"USD": "3"} == book.snapshot()["overage"]
+
+
+def test_the_first_grant_drops_nothing():
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    book.use("4", at="2026-01-05T00:00:00Z")
+    book.applied("program.attached", dropping(), "2026-01-06T00:00:00Z")
+    book.sweep("2026-01-07T00:00:00Z")
+    assert {"USD": "6"} == book.snapshot()["usable"]
+
+
+def test_a_reset_by_hand_drops_as_a_periods_end_does():
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    book.applied("program.attached", dropping())
+    book.use("14", at="2026-01-05T00:00:00Z")
+    book.applied("program.reset", {"program": "p"}, "2026-01-06T00:00:00Z")
+    assert {} == book.snapshot()["overage"]
+    assert {"USD": "10"} == book.snapshot()["usable"]
+
+
+def test_usage_that_comes_late_is_dropped_by_the_reset_behind_it():
+    def run(recorded: str) -> Book:
+        book = Book()
+        book.applied("customer.updated", {"overage": {"default": "carry"}})
+        book.applied("program.attached", dropping())
+        book.use("7", at="2026-01-31T10:00:00Z")
+        book.use("8", at="2026-01-31T12:00:00Z", recorded=recorded)
+        book.use("2", at="2026-02-02T00:00:00Z")
+        return book
+
+    late, in_order = run("2026-02-01T12:00:00Z"), run("2026-01-31T12:00:00Z")
+    assert in_order.snapshot() == late.snapshot()
+    assert in_order.accounts == late.accounts
+    assert {} == late.snapshot()["overage"]

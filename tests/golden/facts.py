@@ -182,7 +182,7 @@ def _paid_by_credit(book: Book) -> None:
 
 
 def _stated(book: Book) -> None:
-    """Two statements, the second with a correction, and an invoice of the first."""
+    """Two statements, with a correction, an invoice of the first, and dropped overage."""
     keys = {"keys": {"statement.every": "PT12H"}, "effective_from": "2026-03-31T00:00:00Z"}
     book.published("policy.published", POLICY | {"version": 6} | keys, "2026-03-31T00:00:00Z")
     book.applied("customer.updated", {"overage": {"default": "bill"}})
@@ -192,6 +192,12 @@ def _stated(book: Book) -> None:
     book.applied("usage.corrected", less, "2026-03-31T14:00:00Z")
     line = {"amount": "350", "arrears_for": ["c:statement:1"]}
     book.invoice(line, invoice="g40")
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    gift = {"kind": "promotional", "unit": "USD", "quantity": "1", "expires": "period_end"}
+    daily = {"grant": gift, "every": "day", "reset": {"overage": "drop"}}
+    book.applied("program.attached", {"program": "daily", "definition": daily})
+    book.use("5", "tokens", at="2026-03-31T15:00:00Z")
+    book.applied("program.reset", {"program": "daily"}, "2026-03-31T16:00:00Z")
 
 
 def _asked(book: Book) -> str:

@@ -29,6 +29,7 @@ RULES = {
     "R-CORRECT",
     "R-BILL-ARREARS",
     "R-BACKFILL",
+    "R-DROP",
     "R-SLA-GRANT",
     "R-DRAW-SLA",
     "R-EXPIRE-SLA",

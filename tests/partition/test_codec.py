@@ -64,6 +64,7 @@ PROGRAM = program_facts.Program(
     program_facts.LocalTime(5, "UTC"),
     program_facts.Proration(True, True),
     True,
+    True,
 )
 ROLLOVER = facts.Rollover(Exact(1, 0), Exact(5, 1), Exact(2, 0), 3, Every(days=1), 4)
 PROGRAM_ONCE = program_facts.Program(TEMPLATE, Every(months=1))
@@ -140,7 +141,8 @@ FULL = {
         journal.Use("s", "i", 1, 2, "m", "p", 3, 4, 5, {"a": Exact(1, 2)}, (PRICE,), 6, 7,
                     "h", True, "s", (("b", 7),), UNPAID, (IMAGE,)),
         journal.Command(1, 2, (IMAGE,), (Move("b", Place.HELD, Place.DRAWN, 1),), (("b", TERMS),),
-                        ("e",), PLACED, "h", PROFILE, ("o",)),
+                        ("e",), PLACED, "h", PROFILE, ("o",), (uncovered.Reach("u", SCOPE),),
+                        (REPAID,)),
         journal.FellDue((IMAGE,), (REPAID,)),
     ],
     catalog.UNIT: [facts.UnitDeclared("u", 1, 6), facts.UnitDeclared("u", 1, 6, "n", "m")],

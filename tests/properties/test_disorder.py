@@ -53,7 +53,7 @@ def commands(draw: st.DrawFn, number: int, at: int) -> Event:
     if draw(st.booleans()):
         data["priority"] = draw(st.integers(0, 2))
     if draw(st.booleans()):
-        data["scope"] = {"include": [{"meters": draw(st.sampled_from([["api.calls"], ["gb"]]))}]}
+        data["scope"] = {"include": {"meters": draw(st.sampled_from([["api.calls"], ["gb"]]))}}
     return fact("credit.granted", data, id=f"f{number}", at=at, customer="ada", recorded=at)
 
 
@@ -121,7 +121,7 @@ def programs(draw: st.DrawFn) -> Event:
     }
     terms: Event = {"grant": grant, "every": draw(st.sampled_from(["PT12H", "P1D"]))}
     if draw(st.booleans()):
-        terms["reset"] = {"overage": "keep"}
+        terms["reset"] = {"overage": draw(st.sampled_from(["keep", "drop"]))}
     if draw(st.booleans()):
         terms["rollover"] = {"percent": "50", "times": 2, "expires": "period_end"}
     return terms

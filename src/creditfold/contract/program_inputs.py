@@ -63,7 +63,10 @@ class ResetData(Data):
 
     model_config = ConfigDict(title="Reset")
 
-    overage: Literal["keep"] = Field(description="Overage stays as it is.")
+    overage: Literal["keep", "drop"] = Field(
+        description="What becomes of open carried overage that the program's credit could repay: "
+        "it stays, or nobody owes it any more."
+    )
 
 
 class TermsData(Data):
@@ -110,6 +113,7 @@ class TermsData(Data):
             facts.AnchoredAt.FIRST_GRANT if self.anchor is None else self.anchor,
             facts.Proration(share.first == "by_second", share.last == "by_second"),
             self.reset is not None,
+            self.reset is not None and self.reset.overage == "drop",
         )
 
 

@@ -12,6 +12,7 @@ from creditfold.core.overage_state import ACCRUAL, Accrual
 
 OVERAGE = "R-OVERAGE"
 BACKFILL = "R-BACKFILL"
+DROP = "R-DROP"
 
 
 def accrue(
@@ -23,12 +24,13 @@ def accrue(
     exponent: int,
     *,
     less: str = BACKFILL,
+    effective: int | None = None,
 ) -> None:
     """Post priced overage to unbilled receivable as it is used (ASC 606-10-55-18).
 
     The cumulative is per currency and meter: post = HE(a1) - HE(a0). A negative amount takes back
     by the rule `less`: what credit repays (its price is the credit's, and no longer the
-    overage's), or what late and corrected usage leaves.
+    overage's), what a reset drops, or what late and corrected usage leaves.
     """
     if draft.units_only:
         return
@@ -53,6 +55,7 @@ def accrue(
             "a1": decimal(total, exponent),
         },
         product=product,
+        effective=effective,
     )
 
 

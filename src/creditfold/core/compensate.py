@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from creditfold.core import revenue
 from creditfold.core.accrual import accrue
@@ -15,7 +16,7 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import INT64_MAX, decimal
 from creditfold.core.facts import OveragePolicy
-from creditfold.core.journal import FellDue, Item, Use
+from creditfold.core.journal import Command, FellDue, Item, Use
 from creditfold.core.overage import keep_open
 from creditfold.core.overage_state import CARRIED
 from creditfold.core.past import REDONE, Past
@@ -275,7 +276,7 @@ def _uncovered(draft: Draft, items: Mapping[str, Item]) -> dict[Uncovered, tuple
                 rates.get(unpaid.unit),
             )
             add(key, unpaid.amount, unpaid.quantity)
-        elif isinstance(item, FellDue):
+        elif isinstance(item, FellDue | Command):
             for paid in item.repaid:
                 key = Uncovered(
                     paid.overage,
@@ -286,6 +287,10 @@ def _uncovered(draft: Draft, items: Mapping[str, Item]) -> dict[Uncovered, tuple
                     paid.rate,
                 )
                 add(key, -paid.amount, -paid.quantity)
+                if not paid.slices:  # it was dropped, and is uncovered since
+                    unpriced = f"meter:{paid.usage.meter}"
+                    key = replace(key, unit=unpriced, policy=OveragePolicy.BLOCK, rate=None)
+                    add(key, paid.quantity, paid.quantity)
     return found
 
 

@@ -16,6 +16,7 @@ from creditfold.core.facts import MeterDeclared, RatedAmount
 from creditfold.core.order import sort_key
 from creditfold.core.predicate import Value
 from creditfold.core.rejections import Code, Rejection, gravest
+from creditfold.core.scope import Scope
 from creditfold.core.state import WALLET, Price, Terms, Wallet
 
 
@@ -69,14 +70,16 @@ class Demand(Struct):
 
         What may be for any usage takes from blocks that may pay for any.
         """
-        if terms.unit not in self.prices or not terms.pays_usage:
+        return terms.pays_usage and self.reached(terms.unit, terms.scope)
+
+    def reached(self, unit: str, scope: Scope | None) -> bool:
+        """As `fits`, of credit that has no block yet."""
+        if unit not in self.prices:
             return False
-        if terms.scope is None:
+        if scope is None:
             return True
         meter = self.meter
-        return meter is not None and terms.scope.matches(
-            meter.product, meter.meter, self.properties
-        )
+        return meter is not None and scope.matches(meter.product, meter.meter, self.properties)
 
     def covered_by(self, terms: Terms) -> bool:
         """As `fits`, and valid at the time."""

@@ -31,7 +31,7 @@ from creditfold.core.state import (
     Terms,
 )
 from creditfold.core.times import date, rfc3339
-from creditfold.core.uncovered import Repaid
+from creditfold.core.uncovered import Reach, Repaid
 
 BOOK = "us_gaap"
 
@@ -91,6 +91,8 @@ class Draft:
         self.counted: list[Counted] = []
         self.resets: tuple[str, ...] = ()
         """Enrolments whose blocks ended."""
+        self.dropped: tuple[Reach, ...] = ()
+        """Whose carried overage ended with them."""
         self.exhausted = False
         self._state = state
         self._account: Account | None = None
@@ -136,6 +138,7 @@ class Draft:
         self.repaid.clear()
         self.counted.clear()
         self.resets = ()
+        self.dropped = ()
         self.changes.clear()
         self.exhausted = self.freed = False
         self.carried_at = None

@@ -47,7 +47,7 @@ from creditfold.core.state import (
     seen_key,
 )
 from creditfold.core.times import rfc3339
-from creditfold.core.uncovered import Repaid, Unpaid
+from creditfold.core.uncovered import Reach, Repaid, Unpaid
 
 _BEFORE_1970: Final = 1 << 62
 """Keeps the instants of a key positive."""
@@ -136,7 +136,8 @@ class Command(Struct, frozen=True, tag="command"):
 
     What it moved stands as it was answered, and so do the terms of blocks, the profile and what
     was billed that it left behind. A hold takes what it now can, and of what an enrolment had
-    granted before a date that `resets` it all that is left expires.
+    granted before a date that `resets` it all that is left expires, and all that is carried
+    is `dropped` that its credit could have `repaid`.
     """
 
     time: int
@@ -149,6 +150,8 @@ class Command(Struct, frozen=True, tag="command"):
     released: str | None = None
     profile: Profile | None = None
     billed: tuple[str, ...] = ()
+    dropped: tuple[Reach, ...] = ()
+    repaid: tuple[Repaid, ...] = ()
 
 
 class FellDue(Struct, frozen=True, tag="due"):

@@ -69,7 +69,7 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
         _refold(draft, place, dict(journal.behind(draft, place)), until)
         return
     fall_due(draft, phase, subject)
-    if not draft.moves and phase is not Phase.HOLD_END:
+    if not draft.moves and not draft.dropped and phase is not Phase.HOLD_END:
         return
     if phase in REDONE:
         journal.enter(draft, place, FellDue(journal.images(draft), tuple(draft.repaid)))
@@ -102,6 +102,7 @@ def _answered(draft: Draft) -> Command:
     if before is None or profile is None or before.overage == profile.overage:
         profile = None
     changed = draft.changes.items()
+    over = {each.overage for each in draft.repaid}
     moves = tuple(move for move in draft.moves if not (draft.resets and move.to is Place.EXPIRED))
     made = {move.block for move in moves if move.source is Place.ORIGIN}
     return Command(
@@ -117,14 +118,20 @@ def _answered(draft: Draft) -> Command:
         ),
         resets=draft.resets,
         profile=profile,
-        billed=tuple(id_ for (_, kind, id_), left in changed if kind == CARRIED and not left),
+        billed=tuple(
+            id_
+            for (_, kind, id_), left in changed
+            if kind == CARRIED and not left and id_ not in over
+        ),
+        dropped=draft.dropped,
+        repaid=tuple(draft.repaid),
     )
 
 
 def _write(draft: Draft, place: str, item: Command, until: str) -> None:
     """Write down what a command did; usage ahead of it, which it may concern, is folded again."""
     done = (item.moves, item.terms, item.resets, item.placed, item.released, item.billed)
-    if not any(done) and item.profile is None:
+    if not any(done) and item.profile is None and not item.dropped:
         return
     front = draft.edit_account().front
     journal.enter(draft, place, item)

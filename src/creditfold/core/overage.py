@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -25,10 +25,9 @@ from creditfold.core.state import (
     PROFILE,
     Agenda,
     Phase,
-    Price,
     Profile,
 )
-from creditfold.core.uncovered import Repaid, Unpaid
+from creditfold.core.uncovered import Reach, Repaid, Unpaid
 
 DEFAULT = "default"
 
@@ -188,47 +187,83 @@ def repay(draft: Draft) -> None:
     """Draw what is carried, oldest first, from any block that could pay such usage now."""
     if draft.policy.overdraft_cover is OverdraftCover.NONE:
         return
+    for id_, open_, carried in _carried(draft):
+        _repay(draft, id_, open_, carried)
+
+
+def drop(draft: Draft, ended: Reach) -> None:
+    """What credit of this reach could have repaid is uncovered from now on: its period ended."""
+    draft.dropped = (*draft.dropped, ended)
+    for id_, open_, carried in _carried(draft):
+        if _asked(draft, open_, carried).reached(ended.unit, ended.scope):
+            whole = _all_of(draft, id_, open_, carried)
+            _reduce(draft, carried, whole)
+            _forget(draft, id_)
+            _give_up(draft, whole)
+
+
+def _give_up(draft: Draft, less: Repaid) -> None:
+    """What was owed is uncovered from now on."""
+    usage = less.usage
+    over = Overage(
+        f"{draft.outcome}.o{len(draft.overage) + 1}",
+        usage.meter,
+        usage.product,
+        decimal(less.quantity, less.exponent),
+        policy=OveragePolicy.BLOCK,
+        usage=usage.id,
+    )
+    draft.uncover(over, usage, less.quantity, 0)
+    _tell(draft, "uncovered_usage", over)
+
+
+def _carried(draft: Draft) -> Iterator[tuple[str, OpenOverage, Carried]]:
+    """What is carried, the oldest first."""
     known = [
         (draft.get(OVERAGE, id_), id_, carried)
         for id_, carried in draft.scan(CARRIED)
         if draft.get(CARRIED, id_) is not None
     ]
     for open_, id_, carried in sorted(known, key=lambda each: (each[0].time, each[1])):
-        _repay(draft, id_, open_, carried)
+        yield id_, open_, carried
 
 
-def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None:
+def _asked(draft: Draft, open_: OpenOverage, carried: Carried) -> Demand:
+    """What is left to be paid of the usage, by the credit that there now is."""
     meter = replace(draft.catalog.meters[open_.meter], product=open_.product)
     prices = {price.unit: price for price in carried.prices}
     demand = Demand(draft.time, prices, meter, carried.quantity, carried.properties)
     if carried.rest is not None:
         unit, amount = carried.rest
         demand.rest = Rest(prices[unit], amount)
+    return demand
+
+
+def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None:
+    demand = _asked(draft, open_, carried)
     slices = _draw(draft, demand, carried.usage, id_)
     if not slices:
         return
     assert demand.rest is not None
     uncovered = _uncovered(demand)
-    left = uncovered if open_.unit not in prices else _in(demand, open_.unit).amount
-    price = prices.get(open_.unit)
-    repaid = Repaid(
-        id_,
-        carried.usage,
-        meter.exponent,
-        open_.unit,
-        None if price is None else price.rate,
-        open_.amount - left,
-        carried.uncovered - uncovered,
-        tuple(slices),
+    left = uncovered if open_.unit not in demand.prices else _in(demand, open_.unit).amount
+    less = replace(
+        _all_of(draft, id_, open_, carried),
+        amount=open_.amount - left,
+        quantity=carried.uncovered - uncovered,
+        slices=tuple(slices),
     )
-    draft.repaid.append(repaid)
-    _take_back(draft, repaid, price)
+    _reduce(draft, carried, less)
     if left:
         rest = (demand.rest.price.unit, demand.rest.amount)
         draft.put(CARRIED, id_, replace(carried, uncovered=uncovered, rest=rest))
     else:
-        draft.put(CARRIED, id_, None)
-        draft.edit_account().carried -= 1
+        _forget(draft, id_)
+
+
+def _forget(draft: Draft, id_: str) -> None:
+    draft.put(CARRIED, id_, None)
+    draft.edit_account().carried -= 1
 
 
 def _draw(
@@ -255,23 +290,48 @@ def _draw(
     return drawn
 
 
-def _take_back(draft: Draft, repaid: Repaid, price: Price | None) -> None:
-    """The overage is smaller by this: it goes out, and its accrual is taken back."""
-    usage = repaid.usage
+def _all_of(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> Repaid:
+    rates = {price.unit: price.rate for price in carried.prices}
+    return Repaid(
+        id_,
+        carried.usage,
+        draft.catalog.meters[open_.meter].exponent,
+        open_.unit,
+        rates.get(open_.unit),
+        open_.amount,
+        carried.uncovered,
+    )
+
+
+def _reduce(draft: Draft, carried: Carried, less: Repaid) -> None:
+    """Carried overage is smaller by this: it goes out, and its accrual is taken back."""
+    draft.repaid.append(less)
+    usage = less.usage
     over = Overage(
         f"{draft.outcome}.o{len(draft.overage) + 1}",
         usage.meter,
         usage.product,
-        decimal(-repaid.quantity, repaid.exponent),
+        decimal(-less.quantity, less.exponent),
         policy=OveragePolicy.CARRY,
-        reverses=repaid.overage,
+        reverses=less.overage,
         usage=usage.id,
     )
-    amount = -repaid.amount
-    if price is not None:
-        shown = decimal(amount, price.exponent)
+    for price in carried.prices:
+        if price.unit != less.unit:
+            continue
+        shown = decimal(-less.amount, price.exponent)
         over = replace(over, unit=price.unit, amount=shown, rate=price.rate)
-        if amount:
-            accrual.accrue(draft, usage.meter, usage.product, price.unit, amount, price.exponent)
-    draft.uncover(over, usage, -repaid.quantity, amount)
-    keep_open(draft, repaid.overage, usage, repaid.unit, amount, OveragePolicy.CARRY)
+        if less.amount:
+            accrual.accrue(
+                draft,
+                usage.meter,
+                usage.product,
+                price.unit,
+                -less.amount,
+                price.exponent,
+                less=accrual.BACKFILL if less.slices else accrual.DROP,
+                # What ends at an instant belongs to the period that ends there.
+                effective=None if less.slices else draft.time - 1,
+            )
+    draft.uncover(over, usage, -less.quantity, -less.amount)
+    keep_open(draft, less.overage, usage, less.unit, -less.amount, OveragePolicy.CARRY)

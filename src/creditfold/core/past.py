@@ -122,7 +122,8 @@ class Past(Overlay):
         else:
             draft = self._begin(item.time, item.recorded_at, self._draft.outcome)
             self._command(draft, place, item)
-            redone = replace(item, images=journal.images(draft, self._had))
+            images = journal.images(draft, self._had)
+            redone = replace(item, images=images, repaid=tuple(draft.repaid))
         self._end(draft, place)
         return redone
 
@@ -137,6 +138,8 @@ class Past(Overlay):
         fresh = {move.block for move in item.moves if move.source is Place.ORIGIN}
         for enrolment in item.resets:
             rollover.end_again(draft, enrolment, fresh)
+        for ended in item.dropped:
+            overage.drop(draft, ended)
         if item.profile is not None:
             draft.put(PROFILE, "", item.profile)
         for id_ in item.billed:

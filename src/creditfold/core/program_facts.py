@@ -37,7 +37,8 @@ class Proration(Struct, frozen=True):
 class Program(Struct, frozen=True):
     """What is granted when: `grant` is a template, its block and dates are not in force.
 
-    Without `every` it grants once. Where it `resets`, a new grant ends the ones before it.
+    Without `every` it grants once. Where it `resets`, a new grant ends the ones before it, and
+    where it `drops`, with them the carried overage that its credit could have repaid.
     """
 
     grant: CreditGranted
@@ -46,6 +47,7 @@ class Program(Struct, frozen=True):
     anchor: AnchoredAt | LocalTime = AnchoredAt.FIRST_GRANT
     proration: Proration = Proration()
     resets: bool = False
+    drops: bool = False
 
     def by_subscription(self, who: Predicate | None) -> bool:
         """Whether it grants to each subscription, and not to a customer once."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, revenue, rollover
+from creditfold.core import blocks, overage, revenue, rollover
 from creditfold.core.calendar import END, Until, after, local
 from creditfold.core.catalog import Catalog
 from creditfold.core.changes import FORFEIT
@@ -34,6 +34,7 @@ from creditfold.core.state import (
     State,
 )
 from creditfold.core.times import rfc3339
+from creditfold.core.uncovered import Reach
 
 
 def plan(draft: Draft, programs: Iterable[str] | None = None) -> None:
@@ -83,9 +84,17 @@ def fall_due(draft: Draft, enrolment: str) -> None:
         assert terms is not None, f"{enrolment} is due, and its program does not grant"
         if terms.resets:
             rollover.reset(draft, enrolment)
+        if known is not None:
+            _drop(draft, terms)
         _grant(draft, found, terms, known)
     # Nothing of this changes who matches, so the program's other subjects stay as they are planned.
     draft.reschedule(Phase.REFILL, (enrolment,), _next(draft, found))
+
+
+def _drop(draft: Draft, terms: Program) -> None:
+    """Nobody owes any more what the period that ends has left open, where the terms say so."""
+    if terms.drops:
+        overage.drop(draft, Reach(terms.grant.unit, terms.grant.scope))
 
 
 def _next(draft: Draft, found: Subject) -> list[Item]:
@@ -295,6 +304,7 @@ def reset(draft: Draft, body: ProgramReset) -> Rejection | None:
         rollover.reset(draft, each.id)
         terms = each.at(draft.time)
         if terms is not None and terms.every is not None:
+            _drop(draft, terms)
             _grant(draft, each, terms, known, whole=True)
     plan(draft, (body.program,))
     return None

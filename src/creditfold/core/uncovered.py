@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from creditfold.core.counted import Usage
 from creditfold.core.facts import OveragePolicy
+from creditfold.core.scope import Scope
 
 
 class Unpaid(Struct, frozen=True, array_like=True):
@@ -22,7 +23,10 @@ class Unpaid(Struct, frozen=True, array_like=True):
 
 
 class Repaid(Struct, frozen=True, array_like=True):
-    """What credit repaid of carried overage: `slices` are (block, amount, rate) in order."""
+    """What credit repaid of carried overage: `slices` are (block, amount, rate) in order.
+
+    Without slices a reset has dropped it, and nobody owes it.
+    """
 
     overage: str
     usage: Usage
@@ -31,4 +35,11 @@ class Repaid(Struct, frozen=True, array_like=True):
     rate: str | None
     amount: int
     quantity: int
-    slices: tuple[tuple[str, int, str | None], ...]
+    slices: tuple[tuple[str, int, str | None], ...] = ()
+
+
+class Reach(Struct, frozen=True, array_like=True):
+    """Which usage credit of a unit and a scope may pay."""
+
+    unit: str
+    scope: Scope | None = None
