@@ -299,3 +299,83 @@ def test_usage_that_comes_late_is_dropped_by_the_reset_behind_it():
     assert in_order.snapshot() == late.snapshot()
     assert in_order.accounts == late.accounts
     assert {} == late.snapshot()["overage"]
+
+
+# A program's policy
+
+
+def program(policy: str, *, unit: str = "USD", **more: object) -> Event:
+    """A program of 10 a month that says what becomes of usage beyond it."""
+    grant: Event = {"kind": "promotional", "unit": unit, "quantity": "10", "expires": "period_end"}
+    definition = {"grant": grant | more, "every": "month", "anchor": "calendar"}
+    return {"program": policy, "definition": definition | {"overage": policy}}
+
+
+def beyond(book: Book, at: str, meter: str = "calls", quantity: str = "11") -> str:
+    """By which policy a usage is uncovered."""
+    (over,) = book.use(quantity, meter, at=at)["overage"]
+    return str(over.get("policy", "bill"))
+
+
+def test_a_program_says_what_becomes_of_usage_that_its_credit_could_pay():
+    book = Book()
+    book.applied("program.attached", program("carry", scope={"include": {"meters": ["calls"]}}))
+    assert "carry" == beyond(book, "2026-01-05T00:00:00Z")
+    assert "bill" == beyond(book, "2026-01-05T00:00:00Z", "tokens")
+
+
+def test_what_the_customer_says_goes_before_a_program_and_a_program_before_the_policy():
+    book = Book()
+    keys = {"keys": {"overage.default": "block"}, "version": 1, "author": "a", "reason": "r"}
+    book.published("policy.published", keys | {"effective_from": "2026-01-01T00:00:00Z"})
+    book.applied("program.attached", program("carry"))
+    assert "carry" == beyond(book, "2026-01-05T00:00:00Z")
+    for overage in ({"USD": "bill"}, {"USD": None, "default": "bill"}):
+        book.applied("customer.updated", {"overage": overage})
+        assert "bill" == beyond(book, "2026-01-05T00:00:00Z")
+    book.applied("customer.updated", {"overage": {"default": None}})
+    assert "carry" == beyond(book, "2026-01-05T00:00:00Z")
+
+
+def test_of_several_programs_the_first_by_its_id_decides():
+    book = Book()
+    for policy in ("carry", "block"):
+        book.applied("program.attached", program(policy))
+    assert "block" == beyond(book, "2026-01-05T00:00:00Z", quantity="21")
+
+
+def test_a_programs_policy_ends_with_the_time_that_its_last_grant_covers():
+    book = Book()
+    book.applied("program.attached", program("carry"))
+    book.applied("program.detached", {"program": "carry"}, "2026-01-04T00:00:00Z")
+    assert "carry" == beyond(book, "2026-01-05T00:00:00Z")
+    assert "bill" == beyond(book, "2026-02-05T00:00:00Z")
+
+
+def test_a_program_that_says_nothing_any_more_decides_nothing_any_more():
+    book = Book()
+    book.applied("program.attached", program("carry"))
+    silent = program("carry")
+    del silent["definition"]["overage"]
+    book.applied("program.attached", silent, "2026-01-04T00:00:00Z")
+    assert "carry" == beyond(book, "2026-01-05T00:00:00Z")
+    assert "bill" == beyond(book, "2026-02-05T00:00:00Z")
+
+
+def test_a_hold_has_no_credit_limit_where_a_program_lets_nobody_owe_what_is_beyond_it():
+    book = Book()
+    book.applied("customer.updated", {"credit_limits": {"USD": "5"}})
+    hold = {"hold": "h", "unit": "USD", "quantity": "12", "expires_at": "2026-01-09T00:00:00Z"}
+    book.applied("program.attached", program("block"))
+    assert "not_enough" == book.refused("hold.placed", hold, "2026-01-05T00:00:00Z")
+    assert {"USD": "10"} == book.snapshot()["spendable"]
+    book.applied("customer.updated", {"overage": {"USD": "bill"}})
+    book.applied("hold.placed", hold)
+
+
+@pytest.mark.parametrize("terms", [{"overage": "carry"}, {"reset": {"overage": "drop"}}])
+def test_credit_for_invoices_says_nothing_of_usage(terms):
+    grant = {"kind": "promotional", "unit": "USD", "quantity": "1", "draws_on": "invoice"}
+    definition = {"grant": grant | {"expires": "never"}, "every": "month"}
+    data = {"program": "p", "definition": definition | terms}
+    assert "invalid_value" == Book().refused("program.attached", data)

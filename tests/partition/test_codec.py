@@ -65,6 +65,7 @@ PROGRAM = program_facts.Program(
     program_facts.Proration(True, True),
     True,
     True,
+    facts.OveragePolicy.BLOCK,
 )
 ROLLOVER = facts.Rollover(Exact(1, 0), Exact(5, 1), Exact(2, 0), 3, Every(days=1), 4)
 PROGRAM_ONCE = program_facts.Program(TEMPLATE, Every(months=1))
@@ -74,6 +75,7 @@ UNPAID = uncovered.Unpaid("u", 8, 9, facts.OveragePolicy.CARRY, ("c", 7))
 USAGE = Usage("u", "m", "p", 3, "s")
 REPAID = uncovered.Repaid("o", USAGE, 4, "c", "0.5", 5, 6, (("b", 7, None),))
 TERMS = state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2)
+GIVEN = uncovered.GivenOverage(facts.OveragePolicy.BLOCK, uncovered.Reach("u", SCOPE), 5)
 PLACED = facts.HoldPlaced("h", Exact(1, 0), 5, "u", "m", {"p": "q"})
 IMAGE = journal.Image(state.BLOCK, "b", b"\x00")
 
@@ -84,7 +86,8 @@ FULL = {
                                                            ("s:shortfall:1",), "f", "b", 5)],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
-                                  {"default": facts.OveragePolicy.CARRY}, 1, ("s",), ("p",))],
+                                  {"default": facts.OveragePolicy.CARRY}, {"p:s": GIVEN}, 1,
+                                  ("s",), ("p",))],
     state.TERMS: [
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",

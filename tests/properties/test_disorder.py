@@ -123,6 +123,8 @@ def programs(draw: st.DrawFn) -> Event:
     if draw(st.booleans()):
         terms["reset"] = {"overage": draw(st.sampled_from(["keep", "drop"]))}
     if draw(st.booleans()):
+        terms["overage"] = draw(OVERAGE)
+    if draw(st.booleans()):
         terms["rollover"] = {"percent": "50", "times": 2, "expires": "period_end"}
     return terms
 

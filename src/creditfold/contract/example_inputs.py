@@ -187,6 +187,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "proration": {"first": "by_second", "last": "by_second"},
             "rollover": {"percent": "50", "times": 2, "expires": "period_end"},
             "reset": {"overage": "keep"},
+            "overage": "carry",
         },
         {
             "program": "welcome",

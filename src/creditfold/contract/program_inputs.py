@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from creditfold.contract.catalog_inputs import VERSION
 from creditfold.contract.commitment_inputs import CommitmentData
+from creditfold.contract.customer_inputs import OverageName
 from creditfold.contract.fields import (
     Anchor,
     Data,
@@ -25,6 +26,7 @@ from creditfold.contract.predicates import Where
 from creditfold.contract.terms import RolloverData
 from creditfold.core import program_facts as facts
 from creditfold.core.calendar import Until
+from creditfold.core.facts import OveragePolicy
 from creditfold.core.predicate import fields_of
 
 FIELDS = ("customer.id", "subscription.plan")
@@ -88,16 +90,24 @@ class TermsData(Data):
     reset: ResetData | None = Field(
         None, description="A new grant ends the ones before it, whenever they would have ended."
     )
+    overage: OverageName | None = Field(
+        None,
+        description="What becomes of usage that its credit could pay and none covers, while its "
+        "last grant counts; what the customer says goes first.",
+    )
     effective_to: Time | None = Field(None, description="From then on it grants nothing.")
 
     @model_validator(mode="after")
-    def _recurs(self) -> TermsData:
+    def _agrees(self) -> TermsData:
         if self.every is None:
             for name in ("anchor", "proration", "reset"):
                 if getattr(self, name) is not None:
                     raise invalid(f"{name} is about dates that recur: give every, or drop it")
             if self.grant.expires is Until.PERIOD_END:
                 raise invalid("expires period_end needs periods: give every, or another expires")
+        drops = self.reset is not None and self.reset.overage == "drop"
+        if self.grant.draws_on == "invoice" and (drops or self.overage is not None):
+            raise invalid("credit for invoices pays no usage: keep overage, and leave overage out")
         return self
 
     def terms(self) -> facts.Program:
@@ -114,6 +124,7 @@ class TermsData(Data):
             facts.Proration(share.first == "by_second", share.last == "by_second"),
             self.reset is not None,
             self.reset is not None and self.reset.overage == "drop",
+            None if self.overage is None else OveragePolicy(self.overage),
         )
 
 

@@ -20,7 +20,7 @@ from creditfold.core.facts import HoldPlaced, HoldReleased
 from creditfold.core.overage import policy_of
 from creditfold.core.policy import Policy
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import BLOCK, HOLD, PROFILE, Account, Hold, Phase, Profile, Terms
+from creditfold.core.state import BLOCK, HOLD, PROFILE, Account, Hold, Phase, Price, Profile, Terms
 
 
 def place(draft: Draft, body: HoldPlaced) -> Rejection | None:
@@ -114,32 +114,40 @@ def _beyond(draft: Draft, demand: Demand, *, others: bool) -> tuple[str, int] | 
     for unit in sorted(demand.prices, key=lambda unit: (unit != account.currency, unit)):
         price = demand.prices[unit]
         rest = price.amount if demand.rest is None else demand.rest.in_unit(price)
-        if rest <= room(account, profile, draft.policy, unit, others=others):
+        if rest <= room(account, profile, draft.policy, unit, demand, others=others):
             return unit, rest
     return None
 
 
 def room(
-    account: Account, profile: Profile, policy: Policy, unit: str, *, others: bool = False
+    account: Account,
+    profile: Profile,
+    policy: Policy,
+    unit: str,
+    demand: Demand,
+    *,
+    others: bool = False,
 ) -> int:
     """What neither open overage nor a hold has of the unit's credit limit; may be below zero.
 
     Where usage beyond credit is nobody's debt, there is no limit to go up to. With `others`, as if
     no other hold were there.
     """
-    if not policy_of(profile, policy, unit).owed:
+    if not policy_of(profile, policy, demand, unit).owed:
         return 0
     taken = account.overage.get(unit, 0) + (0 if others else account.on_credit.get(unit, 0))
     return profile.credit_limits.get(unit, 0) - taken
 
 
-def spendable(account: Account, profile: Profile, policy: Policy) -> dict[str, int]:
-    """What a new hold for any usage could have at most, per unit."""
+def spendable(account: Account, profile: Profile, policy: Policy, at: int) -> dict[str, int]:
+    """What a new hold for any usage could have at most at an instant, per unit."""
+
+    def limit(unit: str) -> int:
+        wanted = Demand(at, {unit: Price(unit, 0, 0, None)})
+        return max(0, room(account, profile, policy, unit, wanted))
+
     units = account.usable.keys() | profile.credit_limits.keys()
-    return {
-        unit: account.usable.get(unit, 0) + max(0, room(account, profile, policy, unit))
-        for unit in units
-    }
+    return {unit: account.usable.get(unit, 0) + limit(unit) for unit in units}
 
 
 def _refusal(draft: Draft, demand: Demand) -> Rejection:

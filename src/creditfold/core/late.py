@@ -99,7 +99,7 @@ def _answered(draft: Draft) -> Command:
     """What was done, as it stands."""
     profile: Profile | None = draft.get(PROFILE)
     before: Profile | None = draft.before(PROFILE, "")
-    if before is None or profile is None or before.overage == profile.overage:
+    if before is None or profile is None or before.decides_as(profile):
         profile = None
     changed = draft.changes.items()
     over = {each.overage for each in draft.repaid}

@@ -32,11 +32,17 @@ from creditfold.core.uncovered import Reach, Repaid, Unpaid
 DEFAULT = "default"
 
 
-def policy_of(profile: Profile, policy: Policy, *units: str) -> OveragePolicy:
-    """The customer's policy for the first of the units that has one, else for all, else ours."""
+def policy_of(profile: Profile, policy: Policy, demand: Demand, *units: str) -> OveragePolicy:
+    """The customer's policy for the first of the units that has one, else for all; else that of
+    the first program by its id whose credit could pay the demand and whose grant covers its time;
+    else ours.
+    """
     for unit in (*units, DEFAULT):
         if unit in profile.overage:
             return profile.overage[unit]
+    for _, given in sorted(profile.overage_by.items()):
+        if demand.time < given.until and demand.reached(given.reach.unit, given.reach.scope):
+            return given.policy
     return policy.overage_default
 
 
@@ -51,7 +57,7 @@ def rest_of(draft: Draft, demand: Demand, policy: OveragePolicy | None = None) -
     currency = draft.edit_account().currency
     asked = () if demand.rest is None else (demand.rest.price.unit,)
     units = (*asked, currency, *sorted(demand.prices))
-    policy = policy or policy_of(draft.get(PROFILE), draft.policy, *units)
+    policy = policy or policy_of(draft.get(PROFILE), draft.policy, demand, *units)
     uncovered = _uncovered(demand)
     rest = None if demand.rest is None else (demand.rest.price.unit, demand.rest.amount)
     if currency in demand.prices and policy.owed:

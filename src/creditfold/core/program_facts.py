@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from creditfold.core.calendar import Every, Expires
 from creditfold.core.commitment_facts import Commitment
-from creditfold.core.facts import CreditGranted
+from creditfold.core.facts import CreditGranted, OveragePolicy
 from creditfold.core.predicate import Predicate, Value, fields_of
 
 
@@ -38,7 +38,8 @@ class Program(Struct, frozen=True):
     """What is granted when: `grant` is a template, its block and dates are not in force.
 
     Without `every` it grants once. Where it `resets`, a new grant ends the ones before it, and
-    where it `drops`, with them the carried overage that its credit could have repaid.
+    where it `drops`, with them the carried overage that its credit could have repaid. `overage`
+    says what becomes of usage that its credit could pay and none covers.
     """
 
     grant: CreditGranted
@@ -48,6 +49,7 @@ class Program(Struct, frozen=True):
     proration: Proration = Proration()
     resets: bool = False
     drops: bool = False
+    overage: OveragePolicy | None = None
 
     def by_subscription(self, who: Predicate | None) -> bool:
         """Whether it grants to each subscription, and not to a customer once."""

@@ -34,7 +34,7 @@ from creditfold.core.state import (
     State,
 )
 from creditfold.core.times import rfc3339
-from creditfold.core.uncovered import Reach
+from creditfold.core.uncovered import GivenOverage, Reach
 
 
 def plan(draft: Draft, programs: Iterable[str] | None = None) -> None:
@@ -137,6 +137,18 @@ def _grant(
         elif terms.proration.last and held is not None:
             cut = Cut(block, _steps(draft, terms.grant), share_from, length)
     draft.put(ENROLMENT, found.id, Enrolment(number, first, until, cut))
+    reach = Reach(terms.grant.unit, terms.grant.scope)
+    given = None if terms.overage is None else GivenOverage(terms.overage, reach, until)
+    _give_overage(draft, found.id, given)
+
+
+def _give_overage(draft: Draft, enrolment: str, given: GivenOverage | None) -> None:
+    """What the program now says of usage that no credit covers."""
+    profile: Profile = draft.get(PROFILE)
+    if profile.overage_by.get(enrolment) != given:
+        others = {id_: each for id_, each in profile.overage_by.items() if id_ != enrolment}
+        changed = others if given is None else {**others, enrolment: given}
+        draft.put(PROFILE, "", replace(profile, overage_by=changed))
 
 
 def _steps(draft: Draft, grant: CreditGranted) -> int:
@@ -211,6 +223,7 @@ def _cut(draft: Draft, enrolment: str, known: Enrolment) -> None:
         release(draft, cut.block, terms, excess, Place.VOIDED)
         revenue.post_respread(draft, FORFEIT, cut.block, terms)
     draft.put(ENROLMENT, enrolment, replace(known, until=draft.time, cut=None))
+    _give_overage(draft, enrolment, None)
 
 
 def unusable(catalog: Catalog, grant: CreditGranted) -> Rejection | None:

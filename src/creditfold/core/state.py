@@ -15,6 +15,7 @@ from msgspec import Struct
 from creditfold.core.facts import DrawsOn, Kind, OveragePolicy, Period, Rollover
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
+from creditfold.core.uncovered import GivenOverage
 
 
 class Account(Struct):
@@ -53,7 +54,8 @@ class Account(Struct):
 class Profile(Struct, frozen=True):
     """What people said about a customer and no draw from a block reads.
 
-    `credit_limits` is per unit in ledger steps, `overage` a policy per unit or for `default`.
+    `credit_limits` is per unit in ledger steps, `overage` a policy per unit or for `default`,
+    `overage_by` that of programs by their enrolments.
     `since` is when the attributes last changed.
     """
 
@@ -61,9 +63,14 @@ class Profile(Struct, frozen=True):
     attributes: dict[str, Value]
     credit_limits: dict[str, int] = {}
     overage: dict[str, OveragePolicy] = {}
+    overage_by: dict[str, GivenOverage] = {}
     since: int = 0
     subscriptions: tuple[str, ...] = ()
     attached: tuple[str, ...] = ()
+
+    def decides_as(self, other: Profile) -> bool:
+        """Whether overage goes by the same policies."""
+        return (self.overage, self.overage_by) == (other.overage, other.overage_by)
 
 
 class Terms(Struct, frozen=True):

@@ -43,3 +43,11 @@ class Reach(Struct, frozen=True, array_like=True):
 
     unit: str
     scope: Scope | None = None
+
+
+class GivenOverage(Struct, frozen=True, array_like=True):
+    """What a program says of usage that its credit could pay and none covered, until an instant."""
+
+    policy: OveragePolicy
+    reach: Reach
+    until: int

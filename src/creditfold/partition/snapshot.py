@@ -71,7 +71,7 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
             _top_ups(unit, known, text, at) for unit, known in state.scan(customer, TOP_UP)
         ),
         credit_limits=texts(profile.credit_limits),
-        spendable=texts(spendable(account, profile, catalog.policy(at)[0])),
+        spendable=texts(spendable(account, profile, catalog.policy(at)[0], at)),
         programs=tuple(standing.programs(state, customer)),
         subscriptions=tuple(standing.subscriptions(state, catalog, customer, at)),
         next_statement=standing.next_statement(state, customer),
