@@ -254,3 +254,21 @@ def test_a_reset_needs_something_to_reset():
     assert "unknown_program" == book.refused(
         "program.reset", {"program": "p", "subscription": "other"}
     )
+
+
+def test_a_block_that_a_reset_ended_leaves_the_burn_order_of_the_others_as_it_is():
+    """Its expiry is another one since, and what comes later is put in its place by that."""
+    book = Book()
+    half = {"rollover": {"percent": "50", "expires": "period_end"}}
+    for program, expires, begin, more in (
+        ("p", "P2D", "2026-01-02T00:00:01Z", half),
+        ("q", "period_end", "2026-01-02T00:00:02Z", {}),
+    ):
+        grant = {"kind": "promotional", "unit": "USD", "quantity": "8", "expires": expires}
+        terms = {"grant": grant, "every": "P1D"} | more
+        book.applied("program.attached", {"program": program, "definition": terms}, begin)
+    book.applied("program.reset", {"program": "p"}, "2026-01-02T00:00:05Z")
+    more = {"block": "p:c:1~1", "quantity": "1", "reason": "r"}
+    book.applied("credit.adjusted", more, "2026-01-02T00:00:06Z")
+    used = book.use("6", at="2026-01-02T00:00:07Z")
+    assert ["p:c:1~1", "q:c:1"] == [block for block, *_ in moves(used)]

@@ -289,16 +289,21 @@ def exhaust(draft: Draft, blocks: set[str]) -> None:
 
 def revive(draft: Draft, block_id: str, terms: Terms) -> None:
     """Put a block (back) where usage and the clock look, by what its terms now say."""
-    wallet: Wallet | None = draft.get(WALLET)
-    if wallet is not None:
-        others = tuple(b for b in wallet.blocks if b != block_id)
-        draft.put(WALLET, "", Wallet(wallet.order, others))
-    _enter_wallet(draft, block_id, terms)
+    reorder(draft, block_id, terms)
     for phase in _OF_A_BLOCK:
         draft.unschedule(phase, block_id)
     if draft.edit_block(block_id).issued:
         draft.schedule((terms.effective_at, Phase.ACTIVATION, block_id))
     draft.schedule(*_expiry(draft, block_id, terms))
+
+
+def reorder(draft: Draft, block_id: str, terms: Terms) -> None:
+    """Put a block where its terms now say among those that may pay."""
+    wallet: Wallet | None = draft.get(WALLET)
+    if wallet is not None:
+        others = tuple(b for b in wallet.blocks if b != block_id)
+        draft.put(WALLET, "", Wallet(wallet.order, others))
+    _enter_wallet(draft, block_id, terms)
 
 
 def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:

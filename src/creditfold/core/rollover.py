@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from msgspec.structs import replace
 
 from creditfold.core import revenue
-from creditfold.core.blocks import expire, free, issue
+from creditfold.core.blocks import expire, free, issue, reorder
 from creditfold.core.calendar import END, Every, Until, after, local
 from creditfold.core.draft import Draft
 from creditfold.core.enrolment import period_end
@@ -103,7 +103,9 @@ def _end(draft: Draft, block_id: str, terms: Terms) -> None:
     for phase in (Phase.ROLLOVER, Phase.EXPIRING):
         draft.unschedule(phase, block_id)
     # It ends here: usage from now on must not reopen it.
-    draft.put(TERMS, block_id, replace(terms, expires_at=draft.time))
+    terms = replace(terms, expires_at=draft.time)
+    draft.put(TERMS, block_id, terms)
+    reorder(draft, block_id, terms)
     if draft.edit_block(block_id).remaining:
         expire(draft, block_id)
 
