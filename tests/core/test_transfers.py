@@ -251,3 +251,31 @@ def test_a_transfer_needs_paid_credit_an_id_of_its_own_and_somebody_else():
     data = {"block": "c:t"} | WHY
     assert "applied" == book.feed("credit.voided", data, customer=THERE)["status"]
     sound(book)
+
+
+def test_blocks_of_the_longest_ids_can_be_named():
+    """Ids that are made of names are longer than a name: of a transfer, and of what rolls over."""
+    customer, transfer, subscription = "c" * 255, "t" * 255, "s" * 255
+    book = Book()
+    for who in (customer, "d"):
+        book.applied("customer.created", {"currency": "USD"}, customer=who)
+    gift = {"kind": "promotional", "unit": "USD", "quantity": "8"}
+    book.applied("credit.granted", gift | {"block": "b"}, customer=customer)
+    sent = {"transfer": transfer, "block": "b", "quantity": "1", "to": "d"}
+    book.applied("credit.transferred", sent, customer=customer)
+    why = {"reason": "r"}
+    book.applied("credit.voided", {"block": f"{customer}:{transfer}"} | why, customer="d")
+    started = {"subscription": subscription, "plan": "p", "period": "month"}
+    book.applied("subscription.started", started, customer=customer)
+    terms: Event = {"grant": gift | {"expires": "period_end"}, "every": "month", "rollover": {}}
+    terms["anchor"] = "subscription"
+    book.applied("program.attached", {"program": "p" * 100, "definition": terms}, customer=customer)
+    book.sweep("2026-02-15T00:00:00Z")
+    rolled = f"{'p' * 100}:{subscription}:1~1"
+    book.applied("credit.voided", {"block": rolled} | why, customer=customer)
+
+
+def test_the_id_of_a_reference_is_bounded_too():
+    code = Book().refused("credit.voided", {"block": "b" * 532, "reason": "r"})
+    assert "invalid_value" == code
+    assert "unknown_block" == Book().refused("credit.voided", {"block": "b" * 531, "reason": "r"})

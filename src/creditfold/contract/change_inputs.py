@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from creditfold.contract.fields import Amount, Data, Name, Quantity, Text, Time
+from creditfold.contract.fields import Amount, Data, Name, Quantity, Reference, Text, Time
 from creditfold.contract.invoice_inputs import LINES_MAX
 from creditfold.contract.terms import LIST_MAX
 from creditfold.core import change_facts as facts
 from creditfold.core.policy_facts import UsedPortion
 
-_block: Name = Field(description="The block's id.")
+_block: Reference = Field(description="The block's id.")
 _unused: Quantity | None = Field(
     None, description="How many of its unused units; absent is all of them."
 )
@@ -22,7 +22,7 @@ _reason: Text = Field(min_length=1, description="Why, for auditors.")
 class CreditVoided(Data):
     """Unused credit is taken back; what was drawn stays drawn."""
 
-    block: Name = _block
+    block: Reference = _block
     quantity: Quantity | None = _unused
     reason: Text = _reason
 
@@ -34,7 +34,7 @@ class CreditVoided(Data):
 class CreditAdjusted(Data):
     """How many units a block has is corrected; its price stays."""
 
-    block: Name = _block
+    block: Reference = _block
     quantity: Quantity = Field(description="What to add or, with a minus, to take; never 0.")
     reason: Text = _reason
 
@@ -46,7 +46,7 @@ class CreditAdjusted(Data):
 class CreditRefunded(Data):
     """A refund of unused credit is approved; payment.refunded pays it out."""
 
-    block: Name = _block
+    block: Reference = _block
     quantity: Quantity | None = _unused
     reason: Text = _reason
 
@@ -58,7 +58,7 @@ class CreditRefunded(Data):
 class ExpiryChanged(Data):
     """A block that has not expired ends at another instant."""
 
-    block: Name = _block
+    block: Reference = _block
     expires_at: Time = Field(description="The first instant at which it is gone; not yet past.")
 
     def body(self) -> facts.ExpiryChanged:
@@ -71,7 +71,7 @@ class PaymentRefunded(Data):
 
     invoice: Name = Field(description="The invoice whose payment goes back.")
     amount: Amount = Field(description="What went back, with tax, in the invoice's currency.")
-    blocks: list[Name] | None = Field(
+    blocks: list[Reference] | None = Field(
         None,
         min_length=1,
         max_length=LIST_MAX,
@@ -91,7 +91,7 @@ class PaymentDisputed(Data):
 
     invoice: Name = Field(description="The invoice whose payment was taken back.")
     amount: Amount = Field(description="What was taken, with tax, in the invoice's currency.")
-    blocks: list[Name] | None = Field(
+    blocks: list[Reference] | None = Field(
         None,
         min_length=1,
         max_length=LIST_MAX,
@@ -144,7 +144,7 @@ class CreditedData(Data):
 
     model_config = ConfigDict(title="Credited")
 
-    block: Name = Field(description="A block that the line sold.")
+    block: Reference = Field(description="A block that the line sold.")
     quantity: Quantity | None = Field(
         None, description="How many unused units; absent is as many as the amount is worth."
     )

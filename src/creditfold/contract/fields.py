@@ -46,6 +46,9 @@ INVALID = "invalid_value"
 DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$"
 UNSIGNED_PATTERN = r"^(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$"
 NAME_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+NAME_CHARS_MAX = 255
+REFERENCE_CHARS_MAX = 2 * NAME_CHARS_MAX + 2 + 19
+"""Two names, two signs between and behind them, and a number."""
 VALUE_CHARS_MAX = 1024
 WAIT_MAX = 366 * DAY
 
@@ -230,8 +233,12 @@ def _program_id(value: str) -> str:
 
 
 Name: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)
+    str, StringConstraints(min_length=1, max_length=NAME_CHARS_MAX, pattern=NAME_PATTERN)
 ]
+Reference: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=REFERENCE_CHARS_MAX, pattern=NAME_PATTERN)
+]
+"""The id of something that may have been made of names, as `<sender>:<transfer>~<n>` is."""
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 CustomerId: TypeAlias = Annotated[Name, AfterValidator(_customer_id)]
 TimeZone: TypeAlias = Annotated[Name, AfterValidator(_zone)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from creditfold.contract.fields import Amount, Data, Name, Time
+from creditfold.contract.fields import Amount, Data, Name, Reference, Time
 from creditfold.contract.terms import LIST_MAX
 from creditfold.core import facts, invoice_facts
 
@@ -20,7 +20,7 @@ class SaleData(Data):
 
     model_config = ConfigDict(title="Sale")
 
-    block: Name = Field(description="The block's id; its grant may arrive later.")
+    block: Reference = Field(description="The block's id; its grant may arrive later.")
     amount: Amount | None = Field(
         None, description="The part of the line's amount; absent is what the others leave."
     )
@@ -45,7 +45,7 @@ class ArrearsRangeData(Data):
 
 
 Arrears = Annotated[
-    Annotated[Name, Tag("~id")] | Annotated[ArrearsRangeData, Tag("~range")],
+    Annotated[Reference, Tag("~id")] | Annotated[ArrearsRangeData, Tag("~range")],
     Discriminator(lambda value: "~range" if isinstance(value, dict) else "~id"),
 ]
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from creditfold.contract.fields import CustomerId, Data, Name, Quantity, Text, Time
+from creditfold.contract.fields import CustomerId, Data, Name, Quantity, Reference, Text, Time
 from creditfold.contract.inputs import KindName, MoneyData, PeriodData
 from creditfold.contract.terms import PRIORITY_MAX, ScopeData
 from creditfold.core import facts, transfer_facts
@@ -21,7 +21,7 @@ class CreditTransferred(Data):
     """Unused credit goes to another customer; it comes back where that one cannot take it."""
 
     transfer: Name = _transfer
-    block: Name = Field(description="The block that it leaves.")
+    block: Reference = Field(description="The block that it leaves.")
     quantity: Quantity = Field(description="How many of its unused units; above zero.")
     to: CustomerId = Field(description="The customer who gets it.")
 
