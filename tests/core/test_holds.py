@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.book import Book, moves
-from properties.events import Event
+from properties.events import Event, outcomes
 
 EXPIRY = "2026-01-03T00:00:00Z"
 TTL = "2026-01-05T00:00:00Z"
@@ -288,3 +288,22 @@ def test_a_hold_that_comes_when_it_would_have_ended_holds_nothing():
     late = {"at": "2026-01-02T00:00:00Z", "recorded": "2026-01-04T00:00:00Z"}
     assert "empty_interval" == book.refused("hold.placed", data, **late)
     book.applied("hold.placed", data | {"expires_at": TTL}, **late)
+
+
+def test_no_two_time_outs_of_an_id_share_an_outcome():
+    """The outcome of a time-out is known by the hold's id and its instant: there is one of them."""
+    book = Book()
+    book.grant("b", "100", at="2026-01-02T00:00:00Z")
+    hold = {"hold": "h", "unit": "USD", "quantity": "5", "expires_at": "2026-01-05T12:00:00Z"}
+    book.applied("hold.placed", hold, "2026-01-05T09:00:00Z")
+    book.applied("hold.released", {"hold": "h"})
+    book.applied("hold.placed", hold, "2026-01-05T10:00:00Z")
+    book.sweep("2026-01-05T12:00:00Z")
+    for at, recorded in (("11:00", "12:00"), ("11:59", "13:00"), ("12:00", "12:00")):
+        times = (f"2026-01-05T{at}:00Z", f"2026-01-05T{recorded}:00Z")
+        assert "empty_interval" == book.refused("hold.placed", hold, times[0], recorded=times[1])
+    book.applied("hold.placed", hold | {"expires_at": "2026-01-05T14:00:00Z"})
+    ended = [o for o in book.sweep("2026-01-09T00:00:00Z") if "clock" in o["cause"]]
+    assert ["hold_end h"] == [o["cause"]["due"] for o in ended]
+    ids = [o["outcome"] for o in outcomes(book.records) if o["status"] == "applied"]
+    assert len(ids) == len(set(ids))

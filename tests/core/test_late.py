@@ -7,6 +7,7 @@ import pytest
 from core.book import Book
 from core.test_changes import sound
 from creditfold.core.journal import Use
+from creditfold.core.times import rfc3339
 
 NOON = "2026-01-02T12:00:00Z"
 AGO = "2026-01-02T11:00:00Z"
@@ -235,6 +236,46 @@ def test_what_the_window_has_passed_is_forgotten():
         use(book, f"u{day}", "1", f"2026-01-0{day}T00:00:00Z")
     kept = book.simulation._store.scan("c", "journal")
     assert ["u5", "u6", "u7", "u8"] == [item.id for _, item in kept if isinstance(item, Use)]
+
+
+def test_ids_of_corrections_and_holds_are_forgotten_as_those_of_usage_are():
+    book = Book()
+    book.grant("b", "1000")
+    use(book, "u", "2", "2026-01-02T00:00:00Z")
+    hold = {"hold": "h", "unit": "USD", "quantity": "1", "expires_at": "2026-01-09T00:00:00Z"}
+    passing = [
+        ("usage.corrected", {"usage": {"source": "/tests", "id": "u"}, "quantity": "1"}),
+        ("hold.placed", hold),
+        ("hold.settled", {"hold": "h", "quantity": "0"}),
+        ("hold.placed", hold),
+        ("hold.released", {"hold": "h"}),
+        ("usage.retracted", {"usage": {"source": "/tests", "id": "u"}}),
+    ]
+    for number, (kind, data) in enumerate(passing):
+        book.applied(kind, data, id=f"p{number}")
+
+    def known() -> set[str]:
+        return {id_.partition("\0")[2] for id_, _ in book.simulation._store.scan("c", "seen")}
+
+    mine = {"u", *(f"p{number}" for number in range(len(passing)))}
+    assert mine < known()
+    book.applied("hold.placed", hold | {"hold": "i"}, "2026-01-05T00:00:01Z", id="later")
+    assert mine & known() == set()
+    assert "later" in known()
+    assert 1 == len(list(book.simulation._store.scan("c", "passed")))
+
+
+def test_an_id_that_has_come_back_is_not_forgotten_with_the_one_before():
+    """A longer window, of whichever policy, keeps the journal longer than an id is taken."""
+    book = Book()
+    policy = {"version": 1, "author": "a", "reason": "r", "keys": {"late.window": "P45D"}}
+    book.published("policy.published", policy | {"effective_from": "2027-01-01T00:00:00Z"})
+    use(book, "u", "2", "2026-01-02T00:00:00Z")
+    again = "2026-02-25T00:00:00Z"
+    use(book, "u", "2", again)
+    assert [again] == [rfc3339(i.time) for _, i in book.simulation._store.scan("c", "journal")]
+    told = book.feed("usage.recorded", {"meter": "calls", "quantity": "2"}, again, id="u")
+    assert "duplicate" == told["status"]
 
 
 def test_what_rolled_over_stays_kept_from_usage_however_often_more_comes_late():

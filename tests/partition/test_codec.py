@@ -101,6 +101,7 @@ FULL = {
     state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
     state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),
                                                  (BIG, state.Phase.INVOICE_DUE, "i\0")))],
+    state.PASSED: [state.Passed()],
     state.SEEN: [state.Seen(b"\x00\xff"), state.Seen(b"", 5, 6, 7)],
     state.HOLD: [state.Hold(5, ()),
                  state.Hold(BIG, (("b", BIG),), "USD", 7, "m", {"s": True})],

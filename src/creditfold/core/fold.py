@@ -215,7 +215,17 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     if not isinstance(body, CustomerCreated | TopUpDeclined):
         top_ups.ask(draft)
     draft.put(SEEN, seen_key(fact.source, fact.id), seen)
+    if isinstance(body, PassingBody):
+        if not _is_usage(body):
+            journal.remember(draft, fact.source, fact.id, fact.time)
+        journal.prune(draft)
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
+
+
+def _is_usage(body: PassingBody) -> bool:
+    """Whether the journal holds the fact, as usage of its own."""
+    settled = isinstance(body, HoldSettled) and body.quantity.coefficient
+    return isinstance(body, UsageRecorded) or bool(settled)
 
 
 def _known(account: Account | None, fact: Fact, body: CustomerBody) -> Rejection | None:

@@ -31,6 +31,7 @@ from creditfold.core.state import (
     BLOCK,
     HOLD,
     JOURNAL,
+    PASSED,
     PROFILE,
     SEEN,
     TERMS,
@@ -39,9 +40,11 @@ from creditfold.core.state import (
     Agenda,
     Block,
     Hold,
+    Passed,
     Phase,
     Price,
     Profile,
+    Seen,
     Terms,
     Wallet,
     seen_key,
@@ -313,19 +316,36 @@ def behind(draft: Draft, place: str) -> Iterator[tuple[str, Item]]:
     yield from draft.scan(JOURNAL, place)
 
 
+def remember(draft: Draft, source: str, id_: str, time: int) -> None:
+    """Note when the id of a fact that is not in the journal may be forgotten."""
+    draft.put(PASSED, f"{time + _BEFORE_1970:016x}{seen_key(source, id_)}", Passed())
+
+
 def prune(draft: Draft) -> None:
     """Drop what no usage or correction that the log can still take would need, oldest first."""
     account = draft.edit_account()
     oldest = draft.now - draft.catalog.late_window_max
     if oldest < account.pruned_to:
         return
-    for dropped, (place, item) in enumerate(draft.scan(JOURNAL)):
-        if instant_of(place) >= oldest:
-            break
-        if dropped == PRUNED_MAX:
-            return
-        draft.put(JOURNAL, place, None)
-        if isinstance(item, Use):
-            draft.put(SEEN, seen_key(item.source, item.id), None)
+    dropped = 0
+    for kind in (JOURNAL, PASSED):
+        for place, item in draft.scan(kind):
+            if instant_of(place) >= oldest:
+                break
+            if dropped == PRUNED_MAX:
+                return
+            dropped += 1
+            draft.put(kind, place, None)
+            if isinstance(item, Use):
+                _forget(draft, seen_key(item.source, item.id))
+            elif kind == PASSED:
+                _forget(draft, place[16:])
     # The next round is worth its scan when a good part of the window has gone by.
     account.pruned_to = oldest + draft.catalog.late_window_max // 4
+
+
+def _forget(draft: Draft, key: str) -> None:
+    """Drop an id, unless another fact has it by now: its window may have been shorter."""
+    seen: Seen | None = draft.get(SEEN, key)
+    if seen is not None and seen.until is not None and seen.until < draft.now:
+        draft.put(SEEN, key, None)

@@ -224,6 +224,13 @@ class Agenda(Struct):
     items: tuple[Item, ...] = ()
 
 
+class Passed(Struct, frozen=True):
+    """A fact of this time and identity is in no journal, and to be forgotten with those that are.
+
+    Its id holds all that there is to know: the time, then the identity.
+    """
+
+
 class Seen(Struct, frozen=True):
     """A fact that was applied: the content under its identity, and until when it is kept.
 
@@ -299,6 +306,7 @@ BLOCK = "block"
 WALLET = "wallet"
 AGENDA = "agenda"
 SEEN = "seen"
+PASSED = "passed"
 HOLD = "hold"
 TRANSFER = "transfer"
 CHAIN = "chain"

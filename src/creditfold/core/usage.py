@@ -51,7 +51,6 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
     )
     late.take(draft, use)
     draft.use(use.usage, use.quantity)
-    journal.prune(draft)
     return None
 
 

@@ -32,6 +32,7 @@ _TYPES: Final[dict[str, Any]] = {
     state.WALLET: state.Wallet,
     state.AGENDA: state.Agenda,
     state.SEEN: state.Seen,
+    state.PASSED: state.Passed,
     state.HOLD: state.Hold,
     top_up_state.TOP_UP: top_up_state.TopUps,
     invoice_state.INVOICE: invoice_state.Invoice,
