@@ -176,7 +176,7 @@ class Life:
             if number in kept:
                 telling.kept.subtract(+command.takes)
             for (id_, place), amount in (+command.takes).items():
-                if telling.blocks[id_].at[place] < amount:
+                if telling.free(telling.blocks[id_], place) < amount:
                     raise Short(number)
             for step in command.steps:
                 step(telling)
