@@ -109,3 +109,36 @@ def test_an_input_that_waits_says_so(tmp_path) -> None:
 
     assert [] == tell(tmp_path / "d", "u9")["outcomes"]
     assert "waits to be folded" in invoke("trace", "u9", "--data-dir", tmp_path / "d").stdout
+
+
+def test_a_usage_tells_what_later_facts_changed_of_it(tmp_path) -> None:
+    """Late usage takes what it had drawn, and a correction gives a part of that back."""
+    late = usage("u2", "4", time="2026-03-02T11:00:00Z", recordedtime="2026-03-02T13:00:00Z")
+    named = {"usage": {"source": "test", "id": "u2"}}
+    less = event("c1", "usage.corrected", named | {"quantity": "1"}, time="2026-03-02T14:00:00Z")
+    directory = published(tmp_path / "d", usage("u1", "18"), late, less)
+    told = documents(invoke("trace", "u1", "--data-dir", directory, "-o", "json").stdout)[0]
+    assert ["u2", "c1"] == [change["cause"]["id"] for change in told["since"]["changes"]]
+    assert ({"b1": "9"}, "0") == (told["since"]["draws"], told["since"]["uncovered"])
+    mine = documents(invoke("trace", "u2", "--data-dir", directory, "-o", "json").stdout)[0]
+    assert ({"b1": "0.5"}, "0") == (mine["since"]["draws"], mine["since"]["uncovered"])
+    shown = invoke("trace", "u1", "--data-dir", directory).stdout
+    for text in ("Changed since", "drawn → available", "it draws now: 9 of b1"):
+        assert text in shown
+    result = invoke("customer", "show", "ada", "--data-dir", directory)
+    assert "of u1" in result.stdout
+
+
+def test_a_usage_that_was_retracted_draws_nothing_now(tmp_path) -> None:
+    named = {"usage": {"source": "test", "id": "u1"}}
+    gone = event("r1", "usage.retracted", named, time="2026-03-02T14:00:00Z")
+    directory = published(tmp_path / "d", usage("u1", "30"), gone)
+    told = documents(invoke("trace", "u1", "--data-dir", directory, "-o", "json").stdout)[0]
+    assert ({}, "0") == (told["since"]["draws"], told["since"]["uncovered"])
+    assert "it draws now: nothing" in invoke("trace", "u1", "--data-dir", directory).stdout
+
+
+def test_a_usage_that_nothing_changed_tells_no_changes(tmp_path) -> None:
+    directory = published(tmp_path / "d", usage("u1", "3"), usage("u2", "1"))
+    told = documents(invoke("trace", "u1", "--data-dir", directory, "-o", "json").stdout)[0]
+    assert "since" not in told

@@ -27,11 +27,13 @@ _LOOK_EVERY: Final = 1_000
 class Found(Struct):
     """All that was found, in the order of its partition.
 
-    `complete` is False where time or room ran out: there may be more. `scanned` counts records.
+    `changes` are outcomes of other facts that name it as usage. `complete` is False where time or
+    room ran out: there may be more. `scanned` counts records.
     """
 
     inputs: list[Record] = msgspec.field(default_factory=list)
     outcomes: list[Record] = msgspec.field(default_factory=list)
+    changes: list[Record] = msgspec.field(default_factory=list)
     postings: list[Record] = msgspec.field(default_factory=list)
     notices: list[Record] = msgspec.field(default_factory=list)
     partitions: tuple[int, ...] = ()
@@ -42,6 +44,7 @@ class Found(Struct):
         """Take over what another partition has."""
         self.inputs += other.inputs
         self.outcomes += other.outcomes
+        self.changes += other.changes
         self.postings += other.postings
         self.notices += other.notices
         self.scanned += other.scanned
@@ -103,6 +106,8 @@ class _Scan:
             if cause is not None:
                 outcomes.add(cause)
                 self._found.outcomes.append(record)
+            elif self._names_usage(record):
+                self._found.changes.append(record)
         if outcomes:
             self._found.postings += self._lines(REVENUE.name, "cause", outcomes)
             self._found.notices += self._lines(NOTICES.name, "outcome", outcomes)
@@ -146,6 +151,15 @@ class _Scan:
         if named or (cause.get("topic"), cause.get("offset")) in self._places:
             return str(outcome.get("outcome"))
         return None
+
+    def _names_usage(self, record: Record) -> bool:
+        """Whether another fact's outcome moves something of the event as usage."""
+        value = record.value or b""
+        if len(self._found.changes) >= FOUND_MAX or not any(hint in value for hint in self._hints):
+            return False
+        outcome = _json(value)
+        moved = (*outcome.get("entries", ()), *outcome.get("overage", ()))
+        return any(each.get("usage") == self._event for each in moved)
 
     def _lines(self, topic: str, field: str, outcomes: set[str]) -> Iterator[Record]:
         hints = [outcome.encode() for outcome in outcomes]

@@ -248,12 +248,21 @@ def _last(out: Console, view: dict[str, Any]) -> None:
 
 
 def _moved(outcome: dict[str, Any]) -> str:
+    own = outcome["cause"].get("id")
+
+    def of(line: dict[str, Any]) -> str:
+        """Another usage that a late or correcting fact changed."""
+        usage = line.get("usage", own)
+        return "" if usage == own else f" of {usage}"
+
     moved = [
         f"{entry['quantity']} {entry['unit']} {entry['from']}→{entry['to']} {entry['block']}"
+        + of(entry)
         for entry in outcome.get("entries", ())
     ]
     moved += [
         f"{line.get('amount', line['quantity'])} {line.get('unit', line['meter'])} overage"
+        + of(line)
         for line in outcome.get("overage", ())
     ]
     return "; ".join(moved)

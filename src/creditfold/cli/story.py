@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from creditfold.cli import history
 from creditfold.cli.history import Log
+from creditfold.cli.since import since
 from creditfold.core.times import rfc3339
 from creditfold.log.records import Record
 
@@ -31,11 +33,12 @@ def tell(log: Log, event: str, source: str | None = None) -> dict[str, Any] | No
         records = [found for o in outcomes if (found := _cause(log, o["cause"])) is not None]
         if not outcomes:
             return None
-    return {
+    told = {
         "event": event,
         "inputs": [_input(record) for record in records],
         "outcomes": _with_postings(log, outcomes),
     }
+    return _with_changes(told, event, history.outcomes(log, event))
 
 
 def tell_found(event: str, found: Found) -> dict[str, Any] | None:
@@ -55,7 +58,7 @@ def tell_found(event: str, found: Found) -> dict[str, Any] | None:
             line = history.data(record)
             if line[field] in applied:
                 caused[line[field]][kind].append(line)
-    return {
+    told = {
         "event": event,
         "inputs": [{**_input(record), "partition": record.partition} for record in found.inputs],
         "outcomes": [
@@ -73,6 +76,16 @@ def tell_found(event: str, found: Found) -> dict[str, Any] | None:
         "partitions": len(found.partitions),
         "scanned": found.scanned,
     }
+    return _with_changes(told, event, map(history.data, found.changes))
+
+
+def _with_changes(
+    told: dict[str, Any], event: str, others: Iterable[dict[str, Any]]
+) -> dict[str, Any]:
+    """The story with what has changed since of the usage, if it was one."""
+    applied = [o for o in told["outcomes"] if o["status"] == "applied" and o.get("customer")]
+    changed = since(event, applied, others)
+    return told if changed is None else {**told, "since": changed}
 
 
 def _cause(log: Log, cause: dict[str, Any]) -> Record | None:

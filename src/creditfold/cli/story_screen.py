@@ -34,12 +34,36 @@ def show_story(out: Console, told: dict[str, Any], run: Run) -> None:
         return
     for outcome in told["outcomes"]:
         _show_outcome(out, outcome)
+    if "since" in told:
+        _show_since(out, told["since"])
     customer = next((o["customer"] for o in told["outcomes"] if o.get("customer")), None)
     steps = [(run.command("replay --verify"), "prove it: fold all again and compare")]
     if customer is not None:
         shown = screen.clean(customer)
         steps.insert(0, (run.command(f"customer show {shown}"), "all that this customer has"))
     screen.next_steps(out, *steps)
+
+
+def _show_since(out: Console, since: dict[str, Any]) -> None:
+    """What later facts changed of the usage, and what is left of it."""
+    screen.heading(out, "Changed since", "by facts that came later")
+    rows = []
+    for change in since["changes"]:
+        cause = change["cause"]
+        moved = [f"{e['quantity']} {e['unit']} {e['from']} → {e['to']}" for e in change["entries"]]
+        blocks = [entry["block"] for entry in change["entries"]]
+        moved += [f"{over['quantity']} {over['meter']} uncovered" for over in change["overage"]]
+        blocks += [""] * len(change["overage"])
+        by = cause.get("id") or cause.get("due") or ""
+        rows += [
+            (change["recorded_at"], by, block, what)
+            for block, what in zip(blocks, moved, strict=True)
+        ]
+    out.print(screen.table(("recorded", "by", "block", "what moved"), rows))
+    now = [f"{amount} of {block}" for block, amount in since["draws"].items()]
+    if since["uncovered"] != "0":
+        now.append(f"{since['uncovered']} uncovered")
+    out.print(f"  it draws now: {screen.clean(', '.join(now) or 'nothing')}", soft_wrap=True)
 
 
 def _show_input(out: Console, record: dict[str, Any]) -> None:
