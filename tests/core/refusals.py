@@ -57,6 +57,12 @@ def issued(data: Event, *lines: Event) -> Given:
     )
 
 
+def funds(program: str, **more: Any) -> Event:
+    """A line that funds what a program grants in March."""
+    march = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
+    return {"funds": {"program": program} | march | more}
+
+
 def paid(invoice: str, amount: str) -> Given:
     """A payment."""
     return Given("invoice.paid", {"invoice": invoice, "amount": amount})
@@ -262,6 +268,7 @@ SINGLE: dict[Code, Given] = {
     Code.LINE_REPEATED: issued({}, {}, {}),
     Code.LINE_AMBIGUOUS: issued({}, {"sells": [{"block": "x"}], "arrears_for": ["o"]}),
     Code.SALES_NOT_THE_AMOUNT: issued({}, {"sells": [{"block": "x", "amount": "9"}]}),
+    Code.FUNDS_NOTHING: issued({}, funds("mine")),
     Code.UNKNOWN_OVERAGE: issued({}, {"arrears_for": ["none"]}),
     Code.PAID_TOO_MUCH: paid("plain", "4.01"),
     Code.INVOICE_PAID: Given("invoice.voided", {"invoice": "partly"}),
@@ -407,6 +414,10 @@ OTHERS: list[tuple[Code, Given]] = [
     (Code.UNKNOWN_METER, card(NO_METER)),
     (Code.UNKNOWN_METER, unit(unit="other", meter="none")),
     (Code.UNKNOWN_METER, issued({}, {"meter": "none"})),
+    (Code.UNKNOWN_PROGRAM, issued({}, funds("none"))),
+    (Code.UNKNOWN_SUBSCRIPTION, issued({}, funds("mine", subscription="none"))),
+    (Code.LINE_AMBIGUOUS, issued({}, funds("mine", **{"from": NOW}) | {"arrears_for": ["o"]})),
+    (Code.INVALID_VALUE, issued({}, funds("mine", to="2026-03-01T00:00:00Z"))),
     (Code.UNKNOWN_CURRENCY, granted({"value": WORTH | {"currency": "XXX"}})),
     (Code.UNKNOWN_CURRENCY, granted({"unit": "credits", "draws_on": "invoice"})),
     (Code.UNKNOWN_CURRENCY, template(unit="credits", draws_on="invoice")),

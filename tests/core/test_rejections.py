@@ -21,6 +21,7 @@ from core.refusals import (
     catalog,
     changed,
     committed,
+    funds,
     granted,
     held,
     issued,
@@ -337,6 +338,16 @@ PAIRS = [
         C.SUBSCRIPTION_EXISTS,
         C.COMMITMENT_EXISTS,
         subscribed("started", **PLAN, commitment=COMMITMENT | {"unit": "coins", "rate": "1"}),
+    ),
+    (
+        C.SALES_NOT_THE_AMOUNT,
+        C.FUNDS_NOTHING,
+        issued({}, funds("mine"), {"line": "2", "sells": [{"block": "x", "amount": "9"}]}),
+    ),
+    (
+        C.FUNDS_NOTHING,
+        C.UNKNOWN_OVERAGE,
+        issued({}, {"arrears_for": ["o"]}, {"line": "2"} | funds("mine")),
     ),
     (C.LINE_REPEATED, C.UNKNOWN_OVERAGE, issued({}, {"arrears_for": ["o"]}, {})),
 ]

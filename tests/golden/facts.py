@@ -278,6 +278,11 @@ def _granted_by_programs(book: Book) -> None:
     paid = {"grant": included | {"value": {"amount": "3", "currency": "USD"}}}
     book.published("program.published", program | weekly | paid | {"program": "all"})
     book.invoice({"amount": "3", "sells": [{"block": "all:c:1"}]}, invoice="g30")
+    template = {"grant": included, "every": "week", "anchor": "calendar"}
+    book.applied("program.attached", {"program": "own", "definition": template})
+    span = {"from": "2026-03-23T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
+    funded = {"funds": {"program": "own"} | span, "tax": "1"}
+    book.invoice({"amount": "10"} | funded, invoice="g12")
     book.published("program.published", program | weekly | plan | share | {"program": "plan"})
     book.published(
         "program.published", program | {"program": "huge", "grant": gift | {"expires": "P1M"}}

@@ -42,6 +42,7 @@ RULES = {
     "R-CREDIT-NOTE",
     "R-APPLY-BAL",
     "R-APPLY-CREDIT",
+    "R-TRANCHE",
     "R-VOID",
     "R-TRANSFER",
     "R-WRITEOFF",
@@ -94,6 +95,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         "statement",
         "subscription",
         "top_up",
+        "tranches_end",
     } == due
     told = {r["data"]["what"] for r in map(json.loads, committed("notices"))}
     assert set(NOTICES.types) == {event_type(f"notice.{what}") for what in told}

@@ -117,9 +117,11 @@ FULL = {
         invoice_state.Invoice("USD", facts.Recognition.ON_DUE, (
             invoice_state.BilledLine("1", 1, 2),
             invoice_state.BilledLine("2", 5, 4, 3, 2, "p", (("b", 5),), True, 6, 7,
-                                      (invoice_state.Applied("b", BIG, 1, 2),)),
+                                      (invoice_state.Applied("b", BIG, 1, 2),),
+                                      invoice_state.Tranches("p:c", 1, 2, BIG, 3, 4, 5, True)),
         ), 8, True),
     ],
+    invoice_state.FUNDED: [invoice_state.Funded((("i", "1"),))],
     invoice_state.FUNDING: [invoice_state.Funding("b")],
     overage_state.ACCRUAL: [overage_state.Accrual(str(2**70), "2")],
     overage_state.OVERAGE: [

@@ -185,6 +185,7 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "max(0,value-tax)": income_of_value,
     "max(0,tax-value)": tax_of_income,
     "net-unused": difference("net", "unused"),
+    "net0-net1": difference("net0", "net1"),
     "tax0-tax1": difference("tax0", "tax1"),
     "booked-paid": difference("booked", "paid"),
     "payable0-payable1": difference("payable0", "payable1"),

@@ -68,6 +68,16 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                         },
                     ],
                 },
+                {
+                    "line": "3",
+                    "amount": "1000.00",
+                    "funds": {
+                        "program": "pro-monthly",
+                        "subscription": "S1",
+                        "from": "2026-12-01T00:00:00Z",
+                        "to": "2027-12-01T00:00:00Z",
+                    },
+                },
             ],
         },
         {"invoice": "INV-2", "currency": "USD", "lines": [{"line": "1", "amount": 100}]},

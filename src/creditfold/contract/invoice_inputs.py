@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from creditfold.contract.fields import Amount, Data, Name, Reference, Time
+from creditfold.contract.fields import Amount, Data, Name, ProgramId, Reference, Time, invalid
 from creditfold.contract.terms import LIST_MAX
 from creditfold.core import facts, invoice_facts
 
@@ -44,6 +44,29 @@ class ArrearsRangeData(Data):
         return invoice_facts.ArrearsRange(self.meter, self.from_, self.to)
 
 
+class ProgramFundingData(Data):
+    """What a program grants in [from, to)."""
+
+    model_config = ConfigDict(title="ProgramFunding")
+
+    program: ProgramId = Field(description="The program whose blocks the line pays for.")
+    subscription: Name | None = Field(
+        None, description="The subscription that it grants for; absent: for the customer."
+    )
+    from_: Time = Field(alias="from", description="The first instant of grants that it pays for.")
+    to: Time = Field(description="The first instant of grants that it no longer pays for.")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.to <= self.from_:
+            raise invalid("to is not after from: the line would pay for nothing")
+        return self
+
+    def core(self) -> invoice_facts.ProgramFunding:
+        """As the fold reads it."""
+        return invoice_facts.ProgramFunding(self.program, self.from_, self.to, self.subscription)
+
+
 Arrears = Annotated[
     Annotated[Reference, Tag("~id")] | Annotated[ArrearsRangeData, Tag("~range")],
     Discriminator(lambda value: "~range" if isinstance(value, dict) else "~id"),
@@ -51,7 +74,7 @@ Arrears = Annotated[
 
 
 class InvoiceLineData(Data):
-    """One line of an invoice. One that neither sells nor bills arrears is earned at once."""
+    """One line of an invoice. One that neither sells, funds nor bills arrears is earned at once."""
 
     model_config = ConfigDict(title="InvoiceLine")
 
@@ -69,6 +92,9 @@ class InvoiceLineData(Data):
         description="The overage that the line bills: ids of overage or statements, or a meter and "
         "a range.",
     )
+    funds: ProgramFundingData | None = Field(
+        None, description="The program whose blocks have equal parts of the line as their price."
+    )
 
     def core(self) -> invoice_facts.InvoiceLine:
         """As the fold reads it."""
@@ -82,6 +108,7 @@ class InvoiceLineData(Data):
             tuple(
                 part if isinstance(part, str) else part.core() for part in self.arrears_for or ()
             ),
+            None if self.funds is None else self.funds.core(),
         )
 
 

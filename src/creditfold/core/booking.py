@@ -54,15 +54,15 @@ def book(
         if part > 0:
             revenue.post_funding(draft, rule, debit, block_id, part, invoice)
             funded.append(block_id)
-    proof: dict[str, str | int] = {"f": "booked1-booked0", "booked0": net0, "booked1": net1}
-    if not line.sells:
+    if line.tranches is not None or not line.sells:
+        begin = min(net1, max(net0, line.allotted - line.conceded))
         draft.post(
             rule,
             debit,
-            Account.SUBSCRIPTION,
-            net1 - net0,
+            line.income,
+            net1 - begin,
             currency,
-            proof,
+            {"f": "booked1-booked0", "booked0": begin, "booked1": net1},
             product=line.product,
             invoice=invoice,
         )
@@ -113,12 +113,14 @@ def bind_funding(
     line = next((line for line in invoice.lines if line.line == funding.line), None)
     if line is None:
         return disagreement(funding, "the invoice has no such line")
-    if line.sells:
+    if line.sells and line.tranches is None:
         if any(block == block_id for block, _ in line.sells):
             return None
         return disagreement(funding, "the line sells another block")
     if line.arrears:
         return disagreement(funding, "the line bills arrears")
+    if line.tranches is not None:
+        return disagreement(funding, "the line funds a program")
     if line.conceded:
         return disagreement(funding, "a part of the line was given back")
     if line.applied:

@@ -156,14 +156,15 @@ def take_back(draft: Draft, slice_: Slice, amount: int) -> None:
 def respread(draft: Draft, block_id: str, units: Mapping[str, int]) -> None:
     """Let the block's revenue follow what its products now have drawn."""
     block = draft.edit_block(block_id)
-    if block.worth == 0:
+    terms = draft.granted(block_id)
+    if not revenue.has_price(block, terms):
         return
     products = dict(block.products)
     for product, more in units.items():
         drawn, posted = products.get(product, (0, 0))
         products[product] = (drawn + more, posted)
     block.products = products
-    revenue.post_correction(draft, block_id, draft.granted(block_id))
+    revenue.post_correction(draft, block_id, terms)
 
 
 def changed_slices(

@@ -20,6 +20,7 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import Exact
 from creditfold.core.give_back import (
+    UNALLOTTED,
     Back,
     give_back,
     open_booked,
@@ -72,7 +73,7 @@ def void(draft: Draft, body: InvoiceVoided) -> Rejection | None:
     concede = (body.used_portion or draft.policy.used_portion) is UsedPortion.CONCEDE
     lines = []
     for line in invoice.lines:
-        if line.sells or line.arrears:
+        if line.for_credit or line.arrears:
             left = _cancel(draft, body.invoice, invoice.currency, line, concede=concede)
             income = VOID.used
         else:
@@ -140,10 +141,12 @@ def _cancel(
 def _unpaid_and_unused(draft: Draft, line: BilledLine) -> list[tuple[str, int]]:
     paid, _ = paid_parts(line)
     left = unused_value if line.booked < line.gross else unused_funded
-    return [
+    later = (UNALLOTTED, line.unallotted(line.amount) - line.unallotted(paid))
+    blocks = (
         (block, min(end - start - sold_within(line, block, paid), left(draft, block)))
         for block, start, end in shares(line)
-    ]
+    )
+    return [later, *blocks]
 
 
 def _mirror(draft: Draft, invoice_id: str, currency: str, line: BilledLine) -> BilledLine:
@@ -295,7 +298,7 @@ def _chosen(
     if paid is None:
         most = dict(_unpaid_and_unused(draft, line))
     else:
-        most = {
+        most = {UNALLOTTED: line.unallotted(paid)} | {
             block: min(sold_within(line, block, paid), unused_funded(draft, block))
             for block, _ in line.sells
         }

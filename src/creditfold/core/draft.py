@@ -187,6 +187,11 @@ class Draft:
         agenda: Agenda = self.get(AGENDA) or Agenda()
         self._set_agenda(tuple(sorted((*agenda.items, *items))))
 
+    def due(self, phase: Phase, subject: str) -> tuple[Item, ...]:
+        """What is on the agenda for the subject in this phase."""
+        agenda: Agenda = self.get(AGENDA) or Agenda()
+        return tuple(item for item in agenda.items if item[1:] == (phase, subject))
+
     def unschedule(self, phase: Phase, subject: str) -> None:
         """Take an item off: it is being done, or has nothing left to do."""
         agenda: Agenda | None = self.get(AGENDA)

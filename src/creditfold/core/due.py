@@ -16,6 +16,7 @@ from creditfold.core import (
     rollover,
     statements,
     subscriptions,
+    tranches,
 )
 from creditfold.core.draft import Draft
 from creditfold.core.state import Phase
@@ -33,6 +34,7 @@ _DO: Final[dict[Phase, Callable[[Draft, str], None]]] = {
     Phase.COMMITMENT: commitments.fall_due,
     Phase.COMMITMENT_PROGRESS: commitments.progress,
     Phase.INVOICE_DUE: invoices.fall_due,
+    Phase.TRANCHES_END: tranches.end,
     # A cooldown is over: what is asked after every item is all that it does.
     Phase.TOP_UP: lambda draft, _: None,  # noqa: ARG005  # of the shape of the others
 }

@@ -17,9 +17,12 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import half_even
 from creditfold.core.invoice_lines import shares
-from creditfold.core.invoice_state import BilledLine
+from creditfold.core.invoice_state import BilledLine, Tranches
 from creditfold.core.release import release, share
 from creditfold.core.state import BLOCK, Block
+
+UNALLOTTED = ""
+"""Stands among a line's blocks for what a program has still to grant."""
 
 
 class Back(Struct, frozen=True):
@@ -94,11 +97,20 @@ def take_off(
     The line as it is then, and what went back of which block: its units are still to be released.
     """
     draft.begin_entry()
-    # What was transferred out took its funding along.
-    blocks = [(block_id, min(most, draft.edit_block(block_id).funded)) for block_id, most in blocks]
     sells, given, rest = _taken(line, net, blocks)
     for block_id, part in given:
-        revenue.post_unfunding(draft, back.rule, back.credit, block_id, part, invoice)
+        if block_id == UNALLOTTED:
+            draft.post(
+                back.rule,
+                Account.UNALLOTTED,
+                back.credit,
+                part,
+                currency,
+                {"f": "net0-net1", "net0": net, "net1": net - part},
+                invoice=invoice,
+            )
+        else:
+            revenue.post_unfunding(draft, back.rule, back.credit, block_id, part, invoice)
     draft.post(
         back.used_rule,
         back.used,
@@ -130,8 +142,15 @@ def take_off(
         taxed=taxed,
         sells=tuple(sells.items()),
         conceded=line.conceded + rest,
+        tranches=_less(line, given),
     )
     return less, given
+
+
+def _less(line: BilledLine, given: Sequence[tuple[str, int]]) -> Tranches | None:
+    """What the line still funds of a program, once so much of it is given back."""
+    part = dict(given).get(UNALLOTTED, 0)
+    return line.tranches.less(part) if line.tranches is not None and part else line.tranches
 
 
 def _taken(
@@ -143,7 +162,8 @@ def _taken(
         part = min(rest, most)
         if part:
             rest -= part
-            sells[block_id] -= part
+            if block_id != UNALLOTTED:
+                sells[block_id] -= part
             given.append((block_id, part))
     return sells, given, rest
 
@@ -189,6 +209,7 @@ def take_off_unbooked(
         tax=left,
         sells=tuple(sells.items()),
         conceded=line.conceded + conceded,
+        tranches=_less(line, given),
     )
 
 

@@ -33,7 +33,7 @@ def apply(
     for line, wire in zip(lines, body.lines, strict=True):
         kept = min(balance, line.gross)
         balance -= kept
-        left.append(line if line.sells else _pay(draft, body, line, wire, kept))
+        left.append(line if line.for_credit else _pay(draft, body, line, wire, kept))
     return left
 
 

@@ -23,8 +23,21 @@ class ArrearsRange(Struct, frozen=True):
     end: int
 
 
+class ProgramFunding(Struct, frozen=True):
+    """What a program grants to a subscription, or to the customer, in [start, end)."""
+
+    program: str
+    start: int
+    end: int
+    subscription: str | None = None
+
+    def enrolment(self, customer: str) -> str:
+        """Of which enrolment the blocks are."""
+        return f"{self.program}:{self.subscription or customer}"
+
+
 class InvoiceLine(Struct, frozen=True):
-    """One line: `amount` without tax. It sells blocks, bills arrears, or is earned at once."""
+    """One line: `amount` without tax. It sells, funds a program, bills arrears, or is earned."""
 
     line: str
     amount: Exact
@@ -33,6 +46,7 @@ class InvoiceLine(Struct, frozen=True):
     meter: str | None = None
     sells: tuple[Sale, ...] = ()
     arrears_for: tuple[str | ArrearsRange, ...] = ()
+    funds: ProgramFunding | None = None
 
 
 class InvoiceIssued(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from creditfold.core import tranches
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.exact import INT64_MAX, Exact, half_even
@@ -59,7 +60,8 @@ def _read_line(
     sells = _sales(body, wire, amount, faults)
     waiting: Funding | None = draft.get(FUNDING, funding_key(body.invoice, wire.line))
     if waiting is not None:
-        if wire.arrears_for or (sells and all(block != waiting.block for block, _ in sells)):
+        other = sells and all(block != waiting.block for block, _ in sells)
+        if wire.arrears_for or wire.funds or other:
             faults.append(
                 disagreement(
                     FundingLine(body.invoice, wire.line),
@@ -67,19 +69,33 @@ def _read_line(
                 )
             )
         sells = sells or ((waiting.block, amount),)
-    if wire.arrears_for and wire.sells:
+    if sum(map(bool, (wire.arrears_for, wire.sells, wire.funds))) > 1:
         faults.append(
             Rejection(
-                Code.LINE_AMBIGUOUS, f"line {wire.line} sells and bills arrears: make it two lines"
+                Code.LINE_AMBIGUOUS,
+                f"line {wire.line} sells, funds or bills arrears: make each a line of its own",
             )
         )
+    funded = None
+    if wire.funds is not None:
+        read = tranches.read(draft, body, wire, wire.funds, amount)
+        if isinstance(read, Rejection):
+            faults.append(read)
+        else:
+            funded = read
     for block_id, share in sells:
         sold_by = (body.invoice, wire.line)
         refusal = sell(draft, block_id, share, sold_by, body.currency, draft.terms(block_id))
         if refusal is not None:
             faults.append(refusal)
     return BilledLine(
-        wire.line, amount, tax, product=product, sells=sells, arrears=bool(wire.arrears_for)
+        wire.line,
+        amount,
+        tax,
+        product=product,
+        sells=sells,
+        arrears=bool(wire.arrears_for),
+        tranches=funded,
     )
 
 

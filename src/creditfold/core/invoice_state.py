@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from creditfold.core.chart import Account
+from creditfold.core.exact import half_even
 from creditfold.core.facts import Recognition
 
 
@@ -18,6 +20,34 @@ class Applied(Struct, frozen=True):
     amount: int
     tax: int
     value: int
+
+
+class Tranches(Struct, frozen=True):
+    """How a line funds the blocks that a program grants in [start, end), equal parts in turn.
+
+    `rest` minor units are for `periods` grants, of which `done` have had `given`. Once it has
+    `ended` no block is funded any more.
+    """
+
+    enrolment: str
+    start: int
+    end: int
+    rest: int
+    periods: int
+    done: int = 0
+    given: int = 0
+    ended: bool = False
+
+    @property
+    def next(self) -> int:
+        """What the next block gets, by running total."""
+        done = min(self.done + 1, self.periods)
+        return max(0, half_even(self.rest * done, self.periods) - self.given)
+
+    def less(self, amount: int) -> Tranches:
+        """What is left, spread anew, after an amount went back."""
+        left = max(1, self.periods - self.done)
+        return replace(self, rest=self.rest - self.given - amount, periods=left, done=0, given=0)
 
 
 class BilledLine(Struct, frozen=True):
@@ -40,6 +70,7 @@ class BilledLine(Struct, frozen=True):
     taxed: int = 0
     conceded: int = 0
     applied: tuple[Applied, ...] = ()
+    tranches: Tranches | None = None
 
     @property
     def gross(self) -> int:
@@ -48,8 +79,26 @@ class BilledLine(Struct, frozen=True):
 
     @property
     def income(self) -> Account:
-        """Where it is earned, unless it sells credit."""
+        """Where what sells no credit is booked: as income, or until a program's block has it."""
+        if self.tranches is not None:
+            return Account.BREAKAGE if self.tranches.ended else Account.UNALLOTTED
         return Account.OVERAGE if self.arrears else Account.SUBSCRIPTION
+
+    @property
+    def for_credit(self) -> bool:
+        """Whether what is billed is credit."""
+        return bool(self.sells) or self.tranches is not None
+
+    @property
+    def allotted(self) -> int:
+        """How far the line is for blocks, in the order of funding."""
+        return sum(amount for _, amount in self.sells)
+
+    def unallotted(self, net: int) -> int:
+        """What of the first so many minor units is for blocks that a program grants later."""
+        if self.tranches is None or self.tranches.ended:
+            return 0
+        return max(0, net + self.conceded - self.allotted)
 
     @property
     def unbooked(self) -> int:
@@ -82,6 +131,12 @@ class CreditNote(Struct, frozen=True):
     invoice: str
 
 
+class Funded(Struct, frozen=True):
+    """The (invoice, line) that fund what a program grants to one subject."""
+
+    lines: tuple[tuple[str, str], ...]
+
+
 class Funding(Struct, frozen=True):
     """A grant named this invoice line before the invoice came."""
 
@@ -90,5 +145,6 @@ class Funding(Struct, frozen=True):
 
 INVOICE = "invoice"
 FUNDING = "funding"
+FUNDED = "funded"
 BALANCE = "balance"
 CREDIT_NOTE = "credit_note"

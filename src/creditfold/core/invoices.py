@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import invoice_credit
+from creditfold.core import invoice_credit, tranches
 from creditfold.core.arrears import bill_arrears
 from creditfold.core.booking import BILL, book, each_line
 from creditfold.core.chart import Account
@@ -63,7 +63,10 @@ def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
     assert isinstance(applied, int)
     lines = invoice_credit.apply(draft, body, lines, applied)
     billed: list[BilledLine] = []
-    for line, wire in zip(lines, body.lines, strict=True):
+    for read, wire in zip(lines, body.lines, strict=True):
+        line = read
+        if line.tranches is not None:
+            line = tranches.begin(draft, body.invoice, body.currency, line)
         if line.arrears:
             # Delivered usage is billed whole on issue: only the invoice was outstanding.
             refusal = bill_arrears(draft, body, line, wire.arrears_for)

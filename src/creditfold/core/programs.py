@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, overage, revenue, rollover
+from creditfold.core import blocks, overage, revenue, rollover, tranches
 from creditfold.core.calendar import END, Until, after, local
 from creditfold.core.catalog import Catalog
 from creditfold.core.changes import FORFEIT
@@ -132,6 +132,8 @@ def _grant(
         block = f"{found.id}:{number}"
         body = replace(body, block=block, effective_at=begin, expires_at=expires_at)
         refusal = blocks.grant(draft, body, found.id, recurs=held is not None)
+        if refusal is None and not whole:
+            tranches.fund(draft, found.id, block)
         if refusal is not None:
             _refused(draft, found, body, refusal)
         elif terms.proration.last and held is not None:

@@ -22,6 +22,7 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import Exact, half_even
 from creditfold.core.give_back import (
+    UNALLOTTED,
     Back,
     give_back,
     paid_net,
@@ -174,6 +175,8 @@ def _take_cash(
                 for block, _ in line.sells
                 if not body.blocks or block in body.blocks
             ]
+            if not body.blocks:
+                most.insert(0, (UNALLOTTED, line.unallotted(paid_net(line))))
             given = _take_paid(draft, back, body.invoice, line, gross - tax, tax, most)
             give_back(draft, back, given)
     return None

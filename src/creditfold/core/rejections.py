@@ -78,6 +78,7 @@ class Code(StrEnum):
     LINE_REPEATED = "line_repeated"
     LINE_AMBIGUOUS = "line_ambiguous"
     SALES_NOT_THE_AMOUNT = "sales_not_the_amount"
+    FUNDS_NOTHING = "funds_nothing"
     UNKNOWN_OVERAGE = "unknown_overage"
     PAID_TOO_MUCH = "paid_too_much"
     INVOICE_PAID = "invoice_paid"

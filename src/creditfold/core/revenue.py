@@ -69,6 +69,11 @@ def lapse(terms: Terms) -> Account:
     return Account(terms.lapses_to) if terms.lapses_to else Account.BREAKAGE
 
 
+def has_price(block: Block, terms: Terms) -> bool:
+    """Whether what is drawn earns anything: a line may yet fund a program's block."""
+    return bool(block.worth) or terms.enrolment is not None
+
+
 def post_draw(
     draft: Draft, block_id: str, terms: Terms, amount: int, product: str, *, reopened: bool
 ) -> None:
@@ -77,7 +82,7 @@ def post_draw(
     What `reopened` credit earns first takes its breakage back (R-REOPEN).
     """
     block = draft.edit_block(block_id)
-    if block.worth == 0 or draft.units_only:
+    if draft.units_only or not has_price(block, terms):
         return
     units, posted = block.products.get(product, (0, 0))
     block.products = {**block.products, product: (units + amount, posted)}

@@ -37,6 +37,7 @@ _TYPES: Final[dict[str, Any]] = {
     top_up_state.TOP_UP: top_up_state.TopUps,
     invoice_state.INVOICE: invoice_state.Invoice,
     invoice_state.FUNDING: invoice_state.Funding,
+    invoice_state.FUNDED: invoice_state.Funded,
     invoice_state.BALANCE: invoice_state.Balance,
     invoice_state.CREDIT_NOTE: invoice_state.CreditNote,
     state.TRANSFER: state.Transfer,
