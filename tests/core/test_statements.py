@@ -177,6 +177,21 @@ def test_the_snapshot_tells_which_statement_is_next():
     assert "next_statement" not in b.snapshot("2026-02-01T00:00:00Z")
 
 
+def test_a_long_statement_goes_out_in_parts():
+    b = book()
+    names = [f"s{n:04}" for n in range(1_001)]
+    for name in names:
+        b.applied("subscription.started", {"subscription": name, "plan": "p", "period": "P1M"})
+        b.use("1", subscription=name, at="2026-01-02T00:00:00Z")
+    b.sweep("2026-02-01T00:00:00Z")
+    parts = [notice["statement"] for notice in statements(b)]
+    assert [(1, 2, 1_000), (2, 2, 1)] == [
+        (each.get("part", 1), each["parts"], len(each["lines"])) for each in parts
+    ]
+    assert names == [line["subscription"] for each in parts for line in each["lines"]]
+    assert 1 == len({each["id"] for each in parts})
+
+
 # What a statement lists is billed by its id
 
 

@@ -13,7 +13,7 @@ from creditfold.contract.sums import total
 def show_statement(out: Console, statement: dict[str, Any]) -> None:
     """A statement, line by line."""
     period = f"{statement['from']} to {statement['to']}"
-    out.print(f"  statement {screen.clean(statement['id'])}: {period}", soft_wrap=True)
+    out.print(f"  statement {screen.clean(_name(statement))}: {period}", soft_wrap=True)
     rows = [
         (
             line.get("subscription", ""),
@@ -32,11 +32,17 @@ def show_statements(out: Console, statements: list[dict[str, Any]]) -> None:
     """One row a statement."""
     screen.heading(out, "Statements")
     rows = [
-        (each["id"], each["from"][:16], each["to"][:16], len(each["lines"]), billable(each))
+        (_name(each), each["from"][:16], each["to"][:16], len(each["lines"]), billable(each))
         for each in statements
     ]
     columns = ("statement", "from", "to", "lines", "to bill")
     out.print(screen.table(columns, rows, right=("lines",)))
+
+
+def _name(statement: dict[str, Any]) -> str:
+    """Its id, and which part of it this is."""
+    parts = statement.get("parts", 1)
+    return statement["id"] + (f" ({statement.get('part', 1)} of {parts})" if parts > 1 else "")
 
 
 def billable(statement: dict[str, Any]) -> str:

@@ -150,6 +150,8 @@ _STATEMENT = StatementSent(
             overage=(OverageSum("200", "carry", "USD", "0.00001", "0.002"),),
         ),
     ),
+    2,
+    3,
 )
 _OWED = Owed(cost="0.0125", quantity="0.005", from_unit="credits", from_cost="10", from_rest="4")
 _OUTCOMES = {

@@ -51,6 +51,8 @@ class StatementSent(Output):
     from_: Instant = Field(alias="from", description="When the period begins.")
     to: Instant = Field(description="The first instant after it.")
     lines: tuple[StatementLine, ...] = Field(description="By subscription, meter and product.")
+    part: int = Field(1, ge=1, description="A long statement goes out in parts: which this is.")
+    parts: int = Field(1, ge=1, description="How many parts it has.")
 
 
 class OpenStatement(Output):

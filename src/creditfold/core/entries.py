@@ -221,13 +221,18 @@ class StatementLine(Struct, frozen=True, omit_defaults=True):
     overage: tuple[OverageSum, ...] = ()
 
 
-class StatementSent(Struct, frozen=True, rename={"from_": "from"}):
-    """What was entered about a customer's usage in [from, to), and since the statement before."""
+class StatementSent(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
+    """What was entered about a customer's usage in [from, to), and since the statement before.
+
+    A long one goes out in several `parts`, each a record of its own.
+    """
 
     id: str
     from_: str
     to: str
     lines: tuple[StatementLine, ...]
+    part: int = 1
+    parts: int = 1
 
 
 class Notice(Struct, frozen=True, omit_defaults=True):

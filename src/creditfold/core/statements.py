@@ -22,6 +22,9 @@ from creditfold.core.state import PROFILE, Phase, Profile
 from creditfold.core.statement_state import STATEMENT, TALLY, Statement, Tally
 from creditfold.core.times import rfc3339
 
+LINES_MAX: Final = 1_000
+"""Lines of one record; a longer statement goes out in numbered parts."""
+
 _NONE: Final = Tally({})
 
 
@@ -115,17 +118,21 @@ def fall_due(draft: Draft, subject: str) -> None:
         if line is not None:
             lines.append(line)
         draft.put(TALLY, key, None)
-    tell(
-        draft,
-        "statement_ready",
-        effective_at=rfc3339(known.end - 1),
-        statement=StatementSent(
-            id_of(draft.customer, known.number),
-            rfc3339(known.begin),
-            rfc3339(known.end),
-            tuple(lines),
-        ),
-    )
+    parts = max(1, -(-len(lines) // LINES_MAX))
+    for part in range(parts):
+        tell(
+            draft,
+            "statement_ready",
+            effective_at=rfc3339(known.end - 1),
+            statement=StatementSent(
+                id_of(draft.customer, known.number),
+                rfc3339(known.begin),
+                rfc3339(known.end),
+                tuple(lines[part * LINES_MAX : (part + 1) * LINES_MAX]),
+                part + 1,
+                parts,
+            ),
+        )
     draft.put(STATEMENT, "", replace(known, open=False))
     if ahead:
         _current(draft)
