@@ -42,7 +42,8 @@ def show_statements(out: Console, statements: list[dict[str, Any]]) -> None:
 def _name(statement: dict[str, Any]) -> str:
     """Its id, and which part of it this is."""
     parts = statement.get("parts", 1)
-    return statement["id"] + (f" ({statement.get('part', 1)} of {parts})" if parts > 1 else "")
+    which = f" ({statement.get('part', 1)} of {parts})" if parts > 1 else ""
+    return f"{statement['id']}{which}"
 
 
 def billable(statement: dict[str, Any]) -> str:
