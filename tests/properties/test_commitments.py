@@ -61,15 +61,18 @@ def commitments(draw: st.DrawFn) -> Event:
 def grants(draw: st.DrawFn, number: int) -> list[Event]:
     """A block, given or bought; what is bought may be billed, at once or a day later."""
     at = START + draw(HOURS) * HOUR
-    bought = draw(st.booleans())
+    bought = draw(st.sampled_from([True, True, False]))
     block: Event = {"block": f"b{number}", "unit": "USD", "quantity": draw(st.integers(1, 25))}
     block["kind"] = "paid" if bought else "promotional"
-    if draw(st.booleans()):
+    ends = draw(st.sampled_from(["never", "within hours", "at midnight"]))
+    if ends == "within hours":
         block["expires_at"] = text(at + draw(st.integers(1, 60)) * HOUR)
+    elif ends == "at midnight":
+        block["expires_at"] = text(START + ((at - START) // DAY + draw(st.integers(1, 2))) * DAY)
     if bought:
         block["value"] = {"amount": block["quantity"], "currency": "USD"}
     found = [fact("credit.granted", block, id=f"g{number}", at=at, customer="c")]
-    if bought and draw(st.booleans()):
+    if bought and draw(st.sampled_from([True, True, False])):
         line = {"line": "1", "amount": block["quantity"], "sells": [{"block": f"b{number}"}]}
         bill = {"invoice": f"i{number}", "currency": "USD", "lines": [line]}
         at += draw(st.sampled_from([0, DAY]))
@@ -99,9 +102,9 @@ def stories(draw: st.DrawFn) -> tuple[list[Event], list[tuple[Event, int, Event 
     """The commands of one customer, and its usage."""
     start = {"subscription": "s", "plan": "p", "period": "P1D", "commitment": draw(commitments())}
     commands = [fact("subscription.started", start, id="s", at=START, customer="c")]
-    for number in range(draw(st.integers(0, 4))):
+    for number in range(draw(st.integers(1, 4))):
         commands += draw(grants(number))
-    stop = START + draw(st.integers(1, 5 * 24)) * HOUR
+    stop = START + draw(st.integers(24, 6 * 24)) * HOUR
     commands.append(
         fact("subscription.cancelled", {"subscription": "s"}, id="x", at=stop, customer="c")
     )
