@@ -253,13 +253,15 @@ class Mix(Traffic):
             yield self.new("credit.transferred", customer, data)
 
     def _subscribe(self, customer: str) -> Iterator[Envelope]:
-        """Start one whose first period ends soon, or do something to one that there is."""
+        """Start one whose period or term ends soon, or do something to one that there is."""
         known, later = self._one("subscription", customer), self.chance.random() < 0.5
         what = self.chance.choice(["started", "changed", "paused", "resumed", "cancelled"])
         if known is None or (what == "started" and len(self._kept["subscription", customer]) < 3):
-            anchor = rfc(self.soon_after(self.now()))
-            data = {"subscription": f"s{self.made}", "period": "month", "anchor": anchor}
-            data["plan"] = self.chance.choice(_PLANS)
+            ends = self.soon_after(self.now())
+            data: dict[str, Any] = {"subscription": f"s{self.made}", "period": "month"}
+            data |= {"anchor": rfc(ends), "plan": self.chance.choice(_PLANS)}
+            if known is None and self.chance.random() < 0.7:
+                data |= {"anchor": rfc(ends - DAY), "commitment": self._commitment()}
             self._keep("subscription", customer, data["subscription"])
             yield self.new("subscription.started", customer, data)
             return
@@ -271,6 +273,15 @@ class Mix(Traffic):
         if what == "changed":
             data["plan"] = self.chance.choice(_PLANS)
         yield self.new(f"subscription.{what}", customer, data)
+
+    def _commitment(self) -> dict[str, Any]:
+        """So much a day, of which more or less is expected to be used."""
+        least = self.chance.randint(5, 200)
+        terms: dict[str, Any] = {"unit": "USD", "quantity": str(least), "term": "P1D"}
+        if self.chance.random() < 0.6:
+            expected = str(self.chance.randint(1, least))
+            terms |= {"expected": expected, "shortfall": "proportional"}
+        return terms
 
     def _attach(self, customer: str) -> Iterator[Envelope]:
         """Attach a program of the customer's own, of which a period ends soon; reset, detach it."""
