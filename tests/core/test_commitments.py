@@ -140,6 +140,16 @@ def test_usage_without_a_price_in_the_unit_does_not_count():
     assert "0" == term(book)["counted"]
 
 
+def test_usage_that_names_another_subscription_does_not_count():
+    """What names none, or this one, does."""
+    book = committed()
+    other = {"subscription": "t", "plan": "pro", "period": "month"}
+    book.applied("subscription.started", other)
+    for quantity, named in (("1", {}), ("2", {"subscription": "s"}), ("4", {"subscription": "t"})):
+        book.use(quantity, at="2026-06-30T00:00:00Z", **named)
+    assert "3" == term(book)["counted"]
+
+
 def test_a_hold_counts_when_it_is_settled():
     """What is set aside has not been used."""
     book = committed()

@@ -29,7 +29,7 @@ class Lapse(NamedTuple):
 def used(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
     """What the draft has changed of usage in the term."""
     for (_, kind, id_), record in draft.changes.items():
-        if kind == JOURNAL and isinstance(record, Use) and term.begin <= record.time < term.end:
+        if kind == JOURNAL and isinstance(record, Use) and _lies_in(term, record):
             before: Use | None = draft.before(JOURNAL, id_)
             yield _counts(draft, record, unit)
             yield 0 if before is None else -_counts(draft, before, unit)
@@ -49,7 +49,7 @@ def lapses(draft: Draft) -> Iterator[Lapse]:
 def used_before(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
     """Usage may be ahead of the log by minutes, and a subscription may begin in the past."""
     for _, item in journal.behind(draft, journal.due_place(term.begin, Phase.HOLD_END, "")):
-        if isinstance(item, Use) and term.begin <= item.time < term.end:
+        if isinstance(item, Use) and _lies_in(term, item):
             yield _counts(draft, item, unit)
 
 
@@ -60,6 +60,11 @@ def lapsed_before(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int
         if terms.expires_at is not None and _bought(terms):
             lapse = Lapse(terms.unit, terms.expires_at, _lapsed(draft.get(BLOCK, id_)))
             yield lapse.counts(term, unit)
+
+
+def _lies_in(term: CommitmentTerm, use: Use) -> bool:
+    """Whether the usage is of the term's time, and not said to be of another subscription."""
+    return term.begin <= use.time < term.end and use.subscription in (None, term.subscription)
 
 
 def _counts(draft: Draft, use: Use, unit: str) -> int:
