@@ -7,7 +7,8 @@ Per customer: what is usable and what is open overage per unit, and revenue per 
 units, at the time of the last fact. It reads facts in the order of their time, with duplicates
 and facts of unknown customers or meters among them, and assumes: default burn order, usage never
 late, one rate card version without `where`, blocks without scope, two decimals to each currency,
-no payment of more than an invoice, and commitments in the customer's currency, of terms in days
+no payment of more than an invoice, credit for invoices that is free or billed whole on issue and
+pays tax too, and commitments in the customer's currency, of terms in days
 from the start on, earned as they end.
 """
 
@@ -32,6 +33,8 @@ class Customer:
         self.currency = currency
         self.blocks: list[Row] = []
         self.invoices: dict[str, Row] = {}
+        self.for_invoices: list[Row] = []
+        self.by_credit: dict[str, int] = defaultdict(int)
         self.overage: list[Row] = []
         self.accrued: dict[str, Fraction] = defaultdict(Fraction)
         self.spent: list[tuple[datetime, Fraction]] = []
@@ -74,9 +77,11 @@ class Recount:
         begin = datetime.fromisoformat(data["effective_at"]) if "effective_at" in data else self.now
         end = datetime.fromisoformat(data["expires_at"]) if "expires_at" in data else None
         priority, paid = data.get("priority", 10**9), data["kind"] == "paid"
-        customer.blocks.append(
+        blocks = customer.for_invoices if "draws_on" in data else customer.blocks
+        blocks.append(
             {
                 "id": data["block"],
+                "owed": 0,
                 "unit": data["unit"],
                 "begin": begin,
                 "end": end,
@@ -170,9 +175,33 @@ class Recount:
             if "arrears_for" in line:
                 accrued = sum(self.bill(customer, span) for span in line["arrears_for"])
             sells = [sale["block"] for sale in line.get("sells", [])]
+            for block in customer.for_invoices:
+                block["owed"] += net if block["id"] in sells else 0
+            if not sells:
+                account = "4030" if accrued is None else "4010"
+                net, tax = self.pay_with_credit(customer, account, net, tax)
             lines.append({"net": net, "tax": tax, "sells": sells, "accrued": accrued})
         rule = data.get("recognition", "on_issue")
         customer.invoices[data["invoice"]] = {"rule": rule, "lines": lines, "paid": 0}
+
+    def pay_with_credit(
+        self, customer: Customer, account: str, net: int, tax: int
+    ) -> tuple[int, int]:
+        """What credit leaves of a line; what it was bought for is income, but for its tax."""
+        for block in sorted(customer.for_invoices, key=lambda each: each["order"]):
+            alive = block["begin"] <= self.now and (block["end"] is None or self.now < block["end"])
+            ready = int(block["left"] * 100) if alive and block["owed"] == block["value"] else 0
+            part = min(net + tax, ready)
+            if not part:
+                continue
+            taxed = round(Fraction(tax * part, net + tax))
+            worth = round(block["value"] * (Fraction(part, 100) / block["left"]))
+            block["left"] -= Fraction(part, 100)
+            block["owed"] -= worth
+            block["value"] -= worth
+            customer.by_credit[account] += worth - taxed
+            net, tax = net - (part - taxed), tax - taxed
+        return net, tax
 
     def bill(self, customer: Customer, span: Row) -> int:
         start, end = datetime.fromisoformat(span["from"]), datetime.fromisoformat(span["to"])
@@ -215,6 +244,11 @@ class Recount:
                     earned["4050"] += max(0, funded[block["id"]] - used)
             elif block["begin"] <= self.now:
                 usable[block["unit"]] += block["left"]
+        for block in customer.for_invoices:
+            if block["end"] is not None and block["end"] <= self.now and block["left"]:
+                earned["4050"] += block["owed"]
+        for account, amount in customer.by_credit.items():
+            earned[account] += amount
         earned["4020"] += self.missed(customer, funded)
         still_open = sum((each["amount"] for each in customer.overage if each["open"]), Fraction(0))
         return {

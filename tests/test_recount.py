@@ -52,7 +52,9 @@ def demo(seed: int) -> list[Event]:
         facts.append(fact("customer.created", begin, id="new", at=START, customer=who))
         for number in range(chance.randint(0, 5)):
             facts += _block(chance, who, f"b{number}")
-        if chance.random() < 0.5:
+        if chance.random() < 0.3:
+            facts += _for_invoices(chance, who)
+        elif chance.random() < 0.7:
             least = {"unit": "USD", "quantity": str(chance.randint(20, 400)), "term": "P7D"}
             least |= chance.choice([{}, {"rate": "0.777"}])
             start = {"subscription": "s", "plan": "p", "period": "month", "commitment": least}
@@ -64,6 +66,32 @@ def demo(seed: int) -> list[Event]:
         data = {"meter": meter, "quantity": str(quantity)}
         who = chance.choice(customers)
         facts.append(fact("usage.recorded", data, id=f"u{number}", at=at, customer=who))
+    return facts
+
+
+def _for_invoices(chance: random.Random, who: str) -> list[Event]:
+    """Credit for invoices, given and sold, and invoices that it pays in part or whole."""
+    common = {"unit": "USD", "draws_on": "invoice"}
+    given = {"block": "gift", "kind": "promotional", "quantity": f"{chance.randint(1, 90)}.005"}
+    sold = {"block": "bought", "kind": "paid", "quantity": str(chance.randint(50, 150))}
+    price = f"{chance.randint(20, 200)}.{chance.randint(0, 99):02d}"
+    worth = {"value": {"amount": price, "currency": "USD"}}
+    ends = {"expires_at": text(START + chance.randint(5, 20) * DAY)}
+    line = {"line": "1", "amount": price, "sells": [{"block": "bought"}]}
+    sale = {"invoice": "in-bought", "currency": "USD", "lines": [line]}
+    at = START + HOUR
+    facts = [
+        fact("credit.granted", given | common, id="gift", at=at, customer=who),
+        fact("credit.granted", sold | common | worth | ends, id="bought", at=at, customer=who),
+        fact("invoice.issued", sale, id="i-bought", at=at, customer=who),
+    ]
+    for number in range(3):
+        amount = f"{chance.randint(1, 80)}.{chance.randint(0, 99):02d}"
+        plain = {"line": "1", "amount": amount, "tax": f"{chance.randint(0, 9)}.07"}
+        bill = {"invoice": f"plain{number}", "currency": "USD", "lines": [plain]}
+        facts.append(
+            fact("invoice.issued", bill, id=f"i-plain{number}", at=START + 2 * HOUR, customer=who)
+        )
     return facts
 
 
@@ -123,6 +151,7 @@ def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path)
     assert any("4050" in row["revenue"] for row in counted.values())
     assert any("4020" in row["revenue"] for row in counted.values())
     assert any("credits" in row["usable"] for row in counted.values())
+    assert any(line["rule"] == "R-APPLY-CREDIT" for line in postings(out))
 
 
 def test_the_demo_is_recounted_with_its_duplicates_refusals_and_part_payments(tmp_path: Path):
