@@ -176,7 +176,9 @@ class Life:
             if number in kept:
                 telling.kept.subtract(+command.takes)
             for (id_, place), amount in (+command.takes).items():
-                if telling.free(telling.blocks[id_], place) < amount:
+                block = telling.blocks[id_]
+                there = block.at[place] if number in kept else telling.free(block, place)
+                if there < amount:
                     raise Short(number)
             for step in command.steps:
                 step(telling)
