@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cli.support import NOON, START, documents, event, invoke, published, usage
+from creditfold.contract.sums import total
 
 
 @pytest.fixture
@@ -78,6 +79,25 @@ def test_credit_for_invoices_is_told_apart_and_what_it_paid_is_shown(tmp_path) -
         assert text in result.stdout
     result = invoke("trace", "i2", "--data-dir", directory)
     assert "line 1 of invoice i2" in result.stdout
+
+
+def test_what_of_an_invoice_is_for_grants_to_come_is_told(tmp_path) -> None:
+    grant = {"kind": "included", "unit": "USD", "quantity": "5", "expires": "period_end"}
+    terms = {"grant": grant, "every": "month"}
+    span = {"from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
+    line = {"line": "1", "amount": "12", "funds": {"program": "p"} | span}
+    bill = {"invoice": "i2", "currency": "USD", "lines": [line]}
+    directory = published(
+        tmp_path / "d",
+        event("p", "program.attached", {"program": "p", "definition": terms}, time=NOON),
+        event("i2", "invoice.issued", bill, time=NOON),
+    )
+
+    view = show(directory, "--at", NOON)
+    invoice = next(each for each in view["invoices"] if each["invoice"] == "i2")
+    (block,) = (each for each in view["blocks"] if each.get("program") == "p")
+    assert "12" == total(invoice["for_grants_to_come"], block["value_now"])
+    assert "0" != block["value_now"]
 
 
 def test_top_ups_and_what_was_asked_for_are_shown(tmp_path) -> None:

@@ -138,6 +138,8 @@ def _invoices(
         exponent = MINOR_EXPONENT[stands.currency]
         left = sum(line.gross - line.paid for line in stands.lines)
         invoice["open"] = decimal(left, exponent)
+        to_come = sum(line.unallotted(line.booked - line.taxed) for line in stands.lines)
+        invoice["for_grants_to_come"] = decimal(to_come, exponent)
         credit = sum(each.amount for line in stands.lines for each in line.applied)
         invoice["credit"] = decimal(credit, exponent)
         invoice["refund_due"] = decimal(stands.payable, exponent)
