@@ -153,25 +153,29 @@ def sizes(count: int, customers: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from creditfold.core.state import JOURNAL, SEEN
+    from creditfold.core.journal import Command, FellDue, Use
+    from creditfold.core.state import SEEN
     from creditfold.partition.codec import encode_key, encode_record
 
+    journaled = {Use: "journal: usage", Command: "journal: command", FellDue: "journal: due"}
     *_, store = fold_all(*make("campaign", count, customers))
     counts: Counter[str] = Counter()
     bytes_: Counter[str] = Counter()
     for key, record in store.items():
         if key[0]:
-            counts[key[1]] += 1
-            bytes_[key[1]] += len(encode_key(key)) + len(encode_record(record))
+            kind = journaled.get(type(record), key[1])
+            counts[kind] += 1
+            bytes_[kind] += len(encode_key(key)) + len(encode_record(record))
     table = Table("record", "bytes each", "of each customer", title="state, keys included")
     for kind, total in bytes_.most_common():
         table.add_row(kind, f"{total / counts[kind]:.0f}", f"{counts[kind] / customers:.1f}")
     Console(width=100).print(table)
-    remembered = sum(bytes_[kind] / counts[kind] for kind in (SEEN, JOURNAL))
-    rest = sum(bytes_.values()) - bytes_[SEEN] - bytes_[JOURNAL]
+    window = (SEEN, *journaled.values())
+    remembered = sum(bytes_[kind] / counts[kind] for kind in window[:2])
+    rest = sum(total for kind, total in bytes_.items() if kind not in window)
     print(
         f"{rest / customers:,.0f} bytes a customer, and {remembered:.0f} for each usage within "
-        f"late.window ({SEEN} and {JOURNAL})"
+        f"late.window ({window[0]} and {window[1]})"
     )
 
 

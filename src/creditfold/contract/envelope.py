@@ -53,7 +53,7 @@ class Undecodable(Exception):  # noqa: N818  # it is a state of a record, as in 
         self.detail = detail
 
 
-class Envelope(Struct, frozen=True):
+class Envelope(Struct, frozen=True, gc=False):
     """An event whose data nobody has judged yet. Times are microseconds.
 
     `subject` is the customer id, or None for a catalog fact. In `data`, numbers with a fraction

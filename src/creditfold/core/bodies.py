@@ -113,7 +113,7 @@ CatalogBody: TypeAlias = (
 Body: TypeAlias = CustomerBody | CatalogBody | Malformed
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, frozen=True, gc=False):
     """One input: its identity (`source`, `id`), whose it is, when it happened, and what.
 
     `time` is when it happened and what the fold judges by; `recorded_at` is when the log learned

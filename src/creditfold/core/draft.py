@@ -36,7 +36,7 @@ from creditfold.core.uncovered import Reach, Repaid
 BOOK = "us_gaap"
 
 
-class Move(Struct, frozen=True, array_like=True):
+class Move(Struct, frozen=True, array_like=True, gc=False):
     """An amount of a block from one place to another."""
 
     block: str

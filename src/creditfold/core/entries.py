@@ -35,7 +35,7 @@ class Status(StrEnum):
     DEAD_LETTER = "dead_letter"
 
 
-class Owed(Struct, frozen=True):
+class Owed(Struct, frozen=True, gc=False):
     """How a usage's rest moved from one unit to another: HE(cost * from_rest / from_cost)."""
 
     cost: str
@@ -45,7 +45,7 @@ class Owed(Struct, frozen=True):
     from_rest: str
 
 
-class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
+class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}, gc=False):
     """An amount of one block moved between two of its places; `value` is what left with it."""
 
     entry: str
@@ -67,7 +67,7 @@ class Entry(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
     line: str | None = None
 
 
-class Overage(Struct, frozen=True, omit_defaults=True):
+class Overage(Struct, frozen=True, omit_defaults=True, gc=False):
     """Usage that no block covered; without `unit` it has no price in the customer's currency.
 
     `quantity` is of the meter, rounded half even to its exponent where a block covered part of a
@@ -101,7 +101,7 @@ class Shortfall(Struct, frozen=True):
     amount: str
 
 
-class Cause(Struct, omit_defaults=True):
+class Cause(Struct, omit_defaults=True, gc=False):
     """What an outcome answers: an input with its coordinates, or what fell due at an instant.
 
     The coordinates are set last: nothing that is hashed into a chain knows them.
@@ -118,7 +118,7 @@ class Cause(Struct, omit_defaults=True):
     due: str | None = None
 
 
-class Emitted(Struct, frozen=True):
+class Emitted(Struct, frozen=True, gc=False):
     """How many postings and notices an outcome sent, and the SHA-256 over their lines."""
 
     postings: int
@@ -136,7 +136,7 @@ class Sent(Struct, frozen=True):
     data: dict[str, Any]
 
 
-class Outcome(Struct, omit_defaults=True):
+class Outcome(Struct, omit_defaults=True, gc=False):
     """What became of one input or clock step.
 
     The customer's chain covers every applied outcome without `recorded_at`, `hash` and the
@@ -162,7 +162,7 @@ class Outcome(Struct, omit_defaults=True):
     recorded_at: str | None = None
 
 
-class Posting(Struct, frozen=True, omit_defaults=True):
+class Posting(Struct, frozen=True, omit_defaults=True, gc=False):
     """One debit-credit pair of a journal entry, in integer minor units.
 
     `proof` holds the formula and its operands: whoever has a calculator can check the amount.
@@ -235,7 +235,7 @@ class StatementSent(Struct, frozen=True, omit_defaults=True, rename={"from_": "f
     parts: int = 1
 
 
-class Notice(Struct, frozen=True, omit_defaults=True):
+class Notice(Struct, frozen=True, omit_defaults=True, gc=False):
     """Something that a person or another system should know."""
 
     notice: str

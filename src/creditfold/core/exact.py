@@ -14,7 +14,7 @@ _POWERS = tuple(int(f"1{'0' * n}") for n in range(64))
 _DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]{0,30})(?:\.([0-9]{1,30}))?")
 
 
-class Exact(Struct, frozen=True, array_like=True, tag="n"):
+class Exact(Struct, frozen=True, array_like=True, tag="n", gc=False):
     """A decimal number `coefficient / 10**decimals` with no trailing zero among its decimals."""
 
     coefficient: int

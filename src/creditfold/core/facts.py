@@ -160,7 +160,7 @@ class HoldUse(Struct, frozen=True):
     final: bool = False
 
 
-class UsageRecorded(Struct, frozen=True):
+class UsageRecorded(Struct, frozen=True, gc=False):
     """A quantity of a meter was used."""
 
     meter: str

@@ -112,7 +112,7 @@ CONTENT_BYTES = 16
 """How much of a content's SHA-256 is remembered."""
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """An outcome, what it sends, and the records that it sets (None deletes)."""
 
     outcome: Outcome

@@ -62,7 +62,7 @@ PRUNED_MAX = 256
 """Items that one usage may drop: an outcome's changes have to fit into a batch."""
 
 
-class Image(Struct, frozen=True, array_like=True):
+class Image(Struct, frozen=True, array_like=True, gc=False):
     """A record as it was before an item changed it; None: there was none."""
 
     kind: str
@@ -70,7 +70,7 @@ class Image(Struct, frozen=True, array_like=True):
     record: bytes | None
 
 
-class Use(Struct, frozen=True, tag="use"):
+class Use(Struct, frozen=True, tag="use", gc=False):
     """Usage with its prices as they were when it came, and what it has drawn in order.
 
     `recorded` is the quantity that the prices are for, `quantity` what corrections made of it.
@@ -134,7 +134,7 @@ class Use(Struct, frozen=True, tag="use"):
         return f"{self.outcome(customer)}.o1"
 
 
-class Command(Struct, frozen=True, tag="command"):
+class Command(Struct, frozen=True, tag="command", gc=False):
     """A command, or a program's due date, that changed who pays, as it is done in its place again.
 
     What it moved stands as it was answered, and so do the terms of blocks, the profile and what
@@ -157,7 +157,7 @@ class Command(Struct, frozen=True, tag="command"):
     repaid: tuple[Repaid, ...] = ()
 
 
-class FellDue(Struct, frozen=True, tag="due"):
+class FellDue(Struct, frozen=True, tag="due", gc=False):
     """Something fell due; its place says what and when."""
 
     images: tuple[Image, ...]

@@ -9,7 +9,7 @@ from creditfold.core.predicate import Value
 from creditfold.core.state import Price
 
 
-class Accrual(Struct, frozen=True):
+class Accrual(Struct, frozen=True, gc=False):
     """All overage of one (currency, meter) so far, and what of it was billed, in ledger steps.
 
     HE of each is posted, so HE(amount) - HE(billed) stands in account 1150. They are text: over
@@ -20,7 +20,7 @@ class Accrual(Struct, frozen=True):
     billed: str = "0"
 
 
-class OpenOverage(Struct, frozen=True):
+class OpenOverage(Struct, frozen=True, gc=False):
     """Overage that no invoice has billed and no credit repaid.
 
     Without a price its unit is `meter:<meter>`, its amount is of the meter, and nothing is posted.
@@ -35,7 +35,7 @@ class OpenOverage(Struct, frozen=True):
     stated: tuple[tuple[int, int], ...] = ()
 
 
-class Carried(Struct, frozen=True):
+class Carried(Struct, frozen=True, gc=False):
     """Open overage that credit repays: what it asks for, and how much of it is uncovered.
 
     `quantity` is the usage's, `uncovered` what is left of it, both of the meter; `rest` is the

@@ -18,7 +18,7 @@ from creditfold.core.scope import Scope
 from creditfold.core.uncovered import GivenOverage
 
 
-class Account(Struct):
+class Account(Struct, gc=False):
     """The head of a customer: what nearly every fact touches, and nothing else.
 
     `usable` is per unit in ledger steps. `overage` is what is neither repaid nor invoiced, in
@@ -73,7 +73,7 @@ class Profile(Struct, frozen=True):
         return (self.overage, self.overage_by) == (other.overage, other.overage_by)
 
 
-class Terms(Struct, frozen=True):
+class Terms(Struct, frozen=True, gc=False):
     """What a block was granted as; it does not change.
 
     `lapses_to` is the account that takes what expires of a concession; a block without one is
@@ -127,7 +127,7 @@ class Terms(Struct, frozen=True):
         return 0 if self.kind.compensates else self.value
 
 
-class Block(Struct):
+class Block(Struct, gc=False):
     """Where a block's units are, in ledger steps, and its money now, in minor units of `currency`.
 
     `value` is what it is worth in all, `released` the part that left with units (voided, refunded,
@@ -232,7 +232,7 @@ class Passed(Struct, frozen=True):
     """
 
 
-class Seen(Struct, frozen=True):
+class Seen(Struct, frozen=True, gc=False):
     """A fact that was applied: the content under its identity, and until when it is kept.
 
     `until` is the last recorded time at which the fact can come again (None: always); beyond it
@@ -246,7 +246,7 @@ class Seen(Struct, frozen=True):
     behind: int = 0
 
 
-class Hold(Struct, frozen=True):
+class Hold(Struct, frozen=True, gc=False):
     """What an open hold has: amounts of blocks in burn order, and `credit` on the limit of `unit`.
 
     `meter` and `properties` say what it is for, where it was placed for a meter.
@@ -270,7 +270,7 @@ class Transfer(Struct, frozen=True):
     open: bool = True
 
 
-class Price(Struct, frozen=True):
+class Price(Struct, frozen=True, gc=False):
     """A full cost in steps of a unit, and the rate that made it (None: the product did)."""
 
     unit: str

@@ -9,7 +9,7 @@ from creditfold.core.facts import OveragePolicy
 from creditfold.core.scope import Scope
 
 
-class Unpaid(Struct, frozen=True, array_like=True):
+class Unpaid(Struct, frozen=True, array_like=True, gc=False):
     """What of a usage no block covered: its price in `unit`, and the meter's steps.
 
     `rest` is the same exactly, in the unit that was asked last, or None where none was.
@@ -22,7 +22,7 @@ class Unpaid(Struct, frozen=True, array_like=True):
     rest: tuple[str, int] | None = None
 
 
-class Repaid(Struct, frozen=True, array_like=True):
+class Repaid(Struct, frozen=True, array_like=True, gc=False):
     """What credit repaid of carried overage: `slices` are (block, amount, rate) in order.
 
     Without slices a reset has dropped it, and nobody owes it.
