@@ -272,3 +272,18 @@ def test_a_block_that_a_reset_ended_leaves_the_burn_order_of_the_others_as_it_is
     book.applied("credit.adjusted", more, "2026-01-02T00:00:06Z")
     used = book.use("6", at="2026-01-02T00:00:07Z")
     assert ["p:c:1~1", "q:c:1"] == [block for block, *_ in moves(used)]
+
+
+def test_a_reset_that_is_folded_months_later_ends_what_it_would_have_ended_in_time():
+    """Whenever the clock comes round: the block was live at the reset's instant."""
+    ended = []
+    for sweeps in (("2026-03-20T00:00:00Z",), ("2026-01-04T00:00:00Z", "2026-03-20T00:00:00Z")):
+        book = Book()
+        grant = {"kind": "promotional", "unit": "USD", "quantity": "3", "expires": "P2D"}
+        terms = {"grant": grant, "every": "P1D", "reset": {"overage": "keep"}}
+        for program, begin in (("p", "2026-01-01T00:00:00Z"), ("q", "2026-01-01T12:00:00Z")):
+            book.applied("program.attached", {"program": program, "definition": terms}, begin)
+        for at in sweeps:
+            book.sweep(at)
+        ended.append([book.block(f"p:c:{n}")["expires_at"] for n in range(1, 5)])
+    assert [f"2026-01-0{day}T00:00:00Z" for day in range(2, 6)] == ended[0] == ended[1]

@@ -324,4 +324,4 @@ def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:
 def _may_pay(draft: Draft, block_id: str) -> bool:
     """Whether usage that the log can still take could draw from the block."""
     expires_at = draft.granted(block_id).expires_at
-    return expires_at is None or expires_at + LATE_WINDOW_MAX >= draft.now
+    return expires_at is None or expires_at + LATE_WINDOW_MAX >= draft.present
