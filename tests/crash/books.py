@@ -112,7 +112,10 @@ class Judge:
         elif self.may_refuse(event, outcome):
             deserved = status
         if status != deserved:
-            self.verdict.fault("unexpected", (deserved, outcome))
+            why = f"{status} {outcome.get('code', '')} {outcome.get('detail', '')}".rstrip()
+            self.verdict.fault(
+                "unexpected", f"{event['type']} {event['id']} of {customer}: {why}, not {deserved}"
+            )
 
     def may_refuse(self, event: Row, outcome: Row) -> bool:
         """Whether a refusal depends on what else has happened; of this traffic's facts, none."""

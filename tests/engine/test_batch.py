@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from creditfold.engine.batch import Lane, advance, closing_time, order, ready
@@ -33,7 +33,8 @@ def backlogs(draw):
 def lanes_of(backlog, read_at=1):
     lanes = [Lane(topic, 0) for topic in TOPICS]
     for lane, records in zip(lanes, backlog, strict=True):
-        lane.waiting.extend(records)
+        if records:
+            lane.put(records, 1)
         lane.read_at = read_at
     return lanes
 
@@ -42,7 +43,7 @@ def drain(lanes, ceiling, limits):
     """Take batch after batch with `limits` in turn; return the order and each batch's ranges."""
     taken, ranges = [], []
     for limit in limits:
-        batch = list(islice(order(lanes, ceiling, 0), limit))
+        batch = list(islice(order(lanes, ceiling), limit))
         taken += batch
         ranges.append(advance(lanes, batch))
     return taken, ranges
@@ -80,7 +81,7 @@ def test_a_replay_by_the_header_repeats_the_order(backlog, wall, running, limit,
     """The header's `now` in the place of the ceiling gives the same order for the same ranges."""
     ceiling = max(wall, running)
     lanes = lanes_of(backlog)
-    batch = list(islice(order(lanes, ceiling, 0), limit))
+    batch = list(islice(order(lanes, ceiling), limit))
     ranges = {r.topic: r for r in advance(lanes, batch)}
     now = running
     for each in batch:
@@ -109,11 +110,11 @@ def test_ranges_join_and_count_every_record(backlog, limits):
 def test_an_empty_lane_with_unread_records_holds_the_others_back():
     lanes = lanes_of([[], [], [], [record("usage", 0, 5)]])
     lanes[0].read_at = 0
-    assert not ready(lanes, 0)
-    assert list(order(lanes, 100, 0)) == []
+    assert not ready(lanes)
+    assert list(order(lanes, 100)) == []
     lanes[0].read_at = 1
-    assert ready(lanes, 0)
-    assert [*lanes[3].waiting] == list(order(lanes, 100, 0))
+    assert ready(lanes)
+    assert [*lanes[3].waiting] == list(order(lanes, 100))
 
 
 def test_a_lane_that_runs_dry_ends_the_batch_if_more_is_unread():
@@ -121,14 +122,54 @@ def test_a_lane_that_runs_dry_ends_the_batch_if_more_is_unread():
     usage = [record("usage", i, i * 10) for i in range(3)]
     lanes = lanes_of([commands, [], [], usage])
     lanes[0].read_at = 0
-    assert [commands[0], usage[0], commands[1], commands[2]] == list(order(lanes, 100, 0))
+    assert [commands[0], usage[0], commands[1], commands[2]] == list(order(lanes, 100))
 
 
-def test_what_was_read_up_long_ago_has_to_be_read_up_again():
-    """After a freeze, "nothing more" is old news."""
-    lanes = lanes_of([[], [], [], [record("usage", 0, 5)]], read_at=10 * SECOND)
-    assert ready(lanes, 9 * SECOND)
-    assert not ready(lanes, 11 * SECOND)
+def test_what_was_fetched_after_a_lane_was_read_up_waits_until_it_is_read_up_again():
+    """A grant may have been acknowledged in between, and the usage published after it."""
+    lanes = lanes_of([[], [], [], [record("usage", 0, 5)]], read_at=10)
+    lanes[3].put([record("usage", 1, 6)], 11)
+    assert [0] == [each.offset for each in order(lanes, 100)]
+    advance(lanes, list(order(lanes, 100)))
+    assert not ready(lanes)
+    for lane in lanes:
+        lane.read_at = 11
+    assert [1] == [each.offset for each in order(lanes, 100)]
+
+
+steps = st.one_of(
+    st.sampled_from(TOPICS),  # append a record to it
+    st.sets(st.sampled_from(TOPICS)),  # fetch from these
+    st.integers(1, 5),  # take a batch of so many
+)
+
+
+@example(["commands", set(TOPICS), "commands", "usage", set(TOPICS[1:]), 9])
+@given(st.lists(steps, min_size=1, max_size=60))
+def test_however_topics_are_fetched_what_was_published_first_is_taken_first(script):
+    logs = {topic: [] for topic in TOPICS}
+    lanes, taken = lanes_of([[], [], [], []], read_at=0), []
+
+    def fetch(topics, now):
+        for lane in lanes:
+            if lane.topic in topics:
+                new = logs[lane.topic][lane.position :]
+                lane.position += len(new)
+                lane.read_at = now
+                if new:
+                    lane.put(new, now)
+
+    for now, step in enumerate([*script, set(TOPICS), 60], 1):
+        if isinstance(step, str):
+            logs[step].append(record(step, len(logs[step]), now))
+        elif isinstance(step, set):
+            fetch(step, now)
+        else:
+            batch = list(islice(order(lanes, now), step))
+            taken += batch
+            advance(lanes, batch)
+    assert sum(map(len, logs.values())) == len(taken)
+    assert sorted(each.timestamp for each in taken) == [each.timestamp for each in taken]
 
 
 @given(backlogs(), st.lists(st.booleans(), min_size=4, max_size=4))
@@ -136,7 +177,7 @@ def test_a_batch_is_ready_exactly_when_the_order_has_a_first_record(backlog, rea
     lanes = lanes_of(backlog)
     for lane, up in zip(lanes, read_up, strict=True):
         lane.read_at = int(up)
-    assert ready(lanes, 0) == any(order(lanes, 100, 0))
+    assert ready(lanes) == any(order(lanes, 100))
 
 
 @given(st.integers(0, 100), st.lists(st.integers(0, 200)), st.integers(0, 100))

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from creditfold.engine.batch import Lane, weight
+from creditfold.engine.batch import Lane
 from creditfold.engine.config import Limits
 from creditfold.engine.errors import EngineError
 from creditfold.log.records import Record
@@ -52,8 +52,7 @@ class Mailbox:
         if records:
             if not self.waiting():
                 self.first_at = time.monotonic()
-            lane.waiting.extend(records)
-            lane.bytes += sum(map(weight, records))
+            lane.put(records, polled)
         # an idle partition has nothing to look at
         if self.waiting():
             self._news.set()

@@ -27,7 +27,6 @@ from creditfold.log.order import log_time
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = 64  # inputs between two looks at the clock while folding
-_STALE = 2_000_000  # microseconds after which "nothing more" has to be heard from the broker again
 _IDLE_SECONDS = 0.5
 
 
@@ -105,7 +104,7 @@ class Partition:
     def _rest(self, wall: int) -> float:
         """Return the seconds until a batch may be due; it is at zero or less."""
         mailbox, limits = self.holdings.mailbox, self._limits
-        if ready(mailbox.lanes, wall - _STALE):
+        if ready(mailbox.lanes):
             if mailbox.waiting() >= limits.linger_records:
                 return 0.0
             return mailbox.first_at + limits.linger_seconds - time.monotonic()
@@ -144,7 +143,7 @@ class Partition:
         def spent() -> bool:
             return time.perf_counter() > deadline
 
-        for record in islice(order(lanes, ceiling, wall - _STALE), self._limits.batch_records):
+        for record in islice(order(lanes, ceiling), self._limits.batch_records):
             if record.timestamp > now:
                 now = log_time(now, record.timestamp, ceiling)
             try:
