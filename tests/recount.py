@@ -8,8 +8,8 @@ units, at the time of the last fact. It reads facts in the order of their time, 
 and facts of unknown customers or meters among them, and assumes: default burn order, usage never
 late, one rate card version without `where`, blocks without scope, two decimals to each currency,
 no payment of more than an invoice, credit for invoices that is free or billed whole on issue and
-pays tax too, and commitments in the customer's currency, of terms in days
-from the start on, earned as they end.
+pays tax too, lines over periods of whole seconds, earned by time, and commitments in the customer's
+currency, of terms in days from the start on, earned as they end.
 """
 
 from __future__ import annotations
@@ -177,17 +177,19 @@ class Recount:
             sells = [sale["block"] for sale in line.get("sells", [])]
             for block in customer.for_invoices:
                 block["owed"] += net if block["id"] in sells else 0
+            worth, period = 0, line.get("period")
             if not sells:
-                account = "4030" if accrued is None else "4010"
-                net, tax = self.pay_with_credit(customer, account, net, tax)
+                net, tax, worth = self.pay_with_credit(customer, net, tax)
+            if period is None:
+                customer.by_credit["4030" if accrued is None else "4010"] += worth
             lines.append({"net": net, "tax": tax, "sells": sells, "accrued": accrued})
+            lines[-1] |= {"period": period, "worth": net + worth}
         rule = data.get("recognition", "on_issue")
         customer.invoices[data["invoice"]] = {"rule": rule, "lines": lines, "paid": 0}
 
-    def pay_with_credit(
-        self, customer: Customer, account: str, net: int, tax: int
-    ) -> tuple[int, int]:
-        """What credit leaves of a line; what it was bought for is income, but for its tax."""
+    def pay_with_credit(self, customer: Customer, net: int, tax: int) -> tuple[int, int, int]:
+        """What credit leaves of a line, and what it was bought for, but for the tax: income."""
+        income = 0
         for block in sorted(customer.for_invoices, key=lambda each: each["order"]):
             alive = block["begin"] <= self.now and (block["end"] is None or self.now < block["end"])
             ready = int(block["left"] * 100) if alive and block["owed"] == block["value"] else 0
@@ -199,9 +201,20 @@ class Recount:
             block["left"] -= Fraction(part, 100)
             block["owed"] -= worth
             block["value"] -= worth
-            customer.by_credit[account] += worth - taxed
+            income += worth - taxed
             net, tax = net - (part - taxed), tax - taxed
-        return net, tax
+        return net, tax, income
+
+    def plain(self, line: Row, booked: int) -> int:
+        """What is booked, or the part of a period that was over as it or the last month ended."""
+        period = line["period"]
+        if period is None:
+            return booked
+        start, end = datetime.fromisoformat(period["from"]), datetime.fromisoformat(period["to"])
+        month = self.now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        mark = end if end <= self.now else max(start, month)
+        second = timedelta(seconds=1)
+        return round(line["worth"] * Fraction((mark - start) // second, (end - start) // second))
 
     def bill(self, customer: Customer, span: Row) -> int:
         start, end = datetime.fromisoformat(span["from"]), datetime.fromisoformat(span["to"])
@@ -233,7 +246,7 @@ class Recount:
                     (block,) = line["sells"]
                     funded[block] += net
                 else:
-                    earned["4030"] += net
+                    earned["4030"] += self.plain(line, net)
         earned["4010"] += sum(round(amount * 100) for amount in customer.accrued.values())
         usable: dict[str, Fraction] = defaultdict(Fraction)
         for block in customer.blocks:

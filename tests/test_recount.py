@@ -87,7 +87,11 @@ def _for_invoices(chance: random.Random, who: str) -> list[Event]:
     ]
     for number in range(3):
         amount = f"{chance.randint(1, 80)}.{chance.randint(0, 99):02d}"
-        plain = {"line": "1", "amount": amount, "tax": f"{chance.randint(0, 9)}.07"}
+        plain: Event = {"line": "1", "amount": amount, "tax": f"{chance.randint(0, 9)}.07"}
+        if number:
+            begin = START + chance.randint(-20, 20) * DAY
+            end = begin + chance.randint(1, 60) * DAY + HOUR
+            plain["period"] = {"from": text(begin), "to": text(end)}
         bill = {"invoice": f"plain{number}", "currency": "USD", "lines": [plain]}
         facts.append(
             fact("invoice.issued", bill, id=f"i-plain{number}", at=START + 2 * HOUR, customer=who)

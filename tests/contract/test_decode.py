@@ -17,12 +17,13 @@ from creditfold.core.facts import (
     CustomerUpdated,
     HoldUse,
     Malformed,
+    Period,
     RatedAmount,
     Recognition,
     UsageRecorded,
 )
 from creditfold.core.invoice_facts import ArrearsRange, Sale
-from creditfold.core.policy_facts import PolicyKeys
+from creditfold.core.policy_facts import IncludedTreatment, PolicyKeys, RatableBasis
 from creditfold.core.rejections import Code
 from creditfold.core.times import HOUR
 
@@ -49,6 +50,8 @@ def test_an_invoice_is_read_whole():
     overage = ("5f70bf18a086007016e948b04aed3b82.o1", "acme:statement:1")
     assert found.lines[1].arrears_for[:2] == overage
     assert isinstance(found.lines[1].arrears_for[2], ArrearsRange)
+    month = Period(1_797_292_800_000_000, 1_799_971_200_000_000)
+    assert (month, "S1") == (found.lines[3].period, found.subscription)
 
 
 def test_a_policy_is_read_whole():
@@ -61,6 +64,8 @@ def test_a_policy_is_read_whole():
         shortfall_method=ShortfallMethod.PROPORTIONAL,
         commitment_progress=(50, 80),
         statement_every=Every(months=1),
+        included_treatment=IncludedTreatment.RATABLE,
+        ratable_basis=RatableBasis.MONTHS,
     )
     assert keys == body(POLICY, full("policy.published")).keys
 

@@ -121,6 +121,7 @@ def facts() -> list[Event]:
     _told(book)
     _paid_by_credit(book)
     _stated(book)
+    _over_time(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
@@ -198,6 +199,17 @@ def _stated(book: Book) -> None:
     book.applied("program.attached", {"program": "daily", "definition": daily})
     book.use("5", "tokens", at="2026-03-31T15:00:00Z")
     book.applied("program.reset", {"program": "daily"}, "2026-03-31T16:00:00Z")
+
+
+def _over_time(book: Book) -> None:
+    """Lines that are earned over time, billed before and after, and one that ends early."""
+    month = {"period": {"from": "2026-03-15T00:00:00Z", "to": "2026-04-15T00:00:00Z"}}
+    book.invoice({"amount": "31", "tax": "1"} | month, invoice="g50")
+    over = {"recognition": "on_payment", "subscription": "half"}
+    book.invoice({"amount": "7", "product": "disk"} | month, invoice="g51", **over)
+    book.pay("5", "2026-03-31T18:00:00Z", "g51")
+    book.applied("subscription.renewed", {"subscription": "half"})
+    book.applied("subscription.cancelled", {"subscription": "half"}, "2026-03-31T20:00:00Z")
 
 
 def _asked(book: Book) -> str:

@@ -48,6 +48,8 @@ RULES = {
     "R-WRITEOFF",
     "R-SHORTFALL",
     "R-SHORTFALL-PROP",
+    "R-RATABLE",
+    "R-RATABLE-UNFUNDED",
 }
 
 
@@ -89,6 +91,7 @@ def test_the_golden_log_touches_every_rule_code_and_status():
         "expiry",
         "hold_end",
         "invoice_due",
+        "ratable",
         "refill",
         "repayment",
         "rollover",

@@ -125,7 +125,10 @@ def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
             missed[key_] = amount
         for line in step.lines:
             owner = (customer, line["currency"])
-            if "block" not in line and "1150" in (line["debit"], line["credit"]):
+            over_time = "invoice" in line and line["rule"] != "R-BILL-ARREARS"
+            if over_time or "block" in line:
+                continue
+            if "1150" in (line["debit"], line["credit"]):
                 sign = 1 if line["debit"] == "1150" else -1
                 booked[owner] += sign * line["amount"]
                 if line["rule"] == "R-BILL-ARREARS":
@@ -133,6 +136,24 @@ def i10_unbilled_is_accrued_less_billed(records: Records) -> None:
         for owner in [key for key in accrued if key[0] == customer]:
             figures = (accrued[owner], billed[owner], booked[owner])
             assert figures[0] - figures[1] == figures[2], (owner, figures, step.outcome)
+
+
+def an_invoice_is_deferred_or_unbilled(records: Records) -> None:
+    """2020 of an invoice is never a debit, and what is earned of it and not booked no credit."""
+    booked: dict[tuple[str, str], Counter[tuple[str, bool]]] = {}
+    for step in records.steps():
+        touched = set()
+        for line in step.lines:
+            if "invoice" in line and line["rule"] != "R-BILL-ARREARS":
+                key = (step.outcome.get("customer", ""), line["invoice"])
+                accounts = booked.setdefault(key, Counter())
+                accounts[line["debit"], "block" in line] += line["amount"]
+                accounts[line["credit"], "block" in line] -= line["amount"]
+                touched.add(key)
+        for key in touched:
+            deferred = booked[key]["2020", False] + booked[key]["2020", True]
+            unbilled = booked[key]["1150", False]
+            assert deferred <= 0 <= unbilled, (key, deferred, unbilled, step.outcome)
 
 
 def shortfalls_are_earned_once(records: Records) -> None:
@@ -420,6 +441,7 @@ ALL = (
     i06_the_liability_is_the_sum_of_carrying_values,
     i07_nothing_of_a_price_is_lost,
     i10_unbilled_is_accrued_less_billed,
+    an_invoice_is_deferred_or_unbilled,
     shortfalls_are_earned_once,
     i11_usage_revenue_depends_on_what_is_drawn_alone,
     i12_never_more_than_the_price,

@@ -144,6 +144,15 @@ def difference(one: str, less: str) -> Callable[[list[Event], Event], None]:
     return check
 
 
+def one(operand: str) -> Callable[[list[Event], Event], None]:
+    """One operand whole."""
+
+    def check(lines: list[Event], proof: Event) -> None:
+        assert int(proof[operand]) == _total(lines), lines
+
+    return check
+
+
 def tax_of_value(lines: list[Event], proof: Event) -> None:
     """Of what credit was worth, the tax that it pays comes first."""
     assert min(int(proof["value"]), int(proof["tax"])) == _total(lines), lines
@@ -171,6 +180,25 @@ def shortfall(lines: list[Event], proof: Event) -> None:
 def no_longer_conditional(lines: list[Event], proof: Event) -> None:
     """What was earned before the term's end is owed from then on."""
     assert int(proof["shortfall0"]) == _total(lines), lines
+
+
+def ratable(lines: list[Event], proof: Event) -> None:
+    """A line is earned as its period goes by: what is booked first, the rest is unbilled."""
+    share = Fraction(int(proof["gone"]), int(proof["of"])) if "gone" in proof else Fraction(1)
+    assert 0 <= share <= 1, lines
+    earned = round(int(proof["V"]) * share) - int(proof["earned0"])
+    assert earned == _signed(lines, "4030"), lines
+    deferred = int(proof["deferred"])
+    unbilled = max(0, earned - deferred) - max(0, -deferred)
+    booked = [line for line in lines if line["rule"] == "R-RATABLE"]
+    assert earned - unbilled == _signed(booked, "4030"), lines
+    assert all({"2020", "4030"} == {line["debit"], line["credit"]} for line in booked), lines
+
+
+def rebalance(lines: list[Event], proof: Event) -> None:
+    """What a line has below zero is unbilled, and no negative liability."""
+    before, after = (max(0, -int(proof[name])) for name in ("deferred0", "deferred1"))
+    assert before - after == _signed(lines, "1150"), lines
 
 
 FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
@@ -203,6 +231,11 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "max(0,V-HE(u*rate))-shortfall0": shortfall,
     "max(0,HE(V*u/max(E,u))-HE(u*rate))-shortfall0": shortfall,
     "shortfall0": no_longer_conditional,
+    "HE(V*gone/of)-earned0": ratable,
+    "V-earned0": ratable,
+    "max(0,-deferred1)-max(0,-deferred0)": rebalance,
+    "early": one("early"),
+    "delivered": one("delivered"),
 }
 
 

@@ -250,6 +250,18 @@ class PolicyKeysData(Data):
         description="When a commitment's shortfall is earned: as its term ends, or with usage, by "
         "what is expected of it. For terms that begin from then on.",
     )
+    included_treatment: Literal["usage_then_breakage", "ratable"] | None = Field(
+        None,
+        alias="included.treatment",
+        description="What an invoice line that funds included credit is for: its units, or access "
+        "to them, which is earned over the line's range. For lines from then on.",
+    )
+    ratable_basis: Literal["days", "months"] | None = Field(
+        None,
+        alias="ratable.basis",
+        description="Whether lines over a period are earned by time, or in equal parts for each "
+        "month of the calendar. For lines from then on.",
+    )
     commitment_progress: list[_Percent] | None = Field(
         None,
         alias="notice.commitment_progress",
@@ -302,6 +314,8 @@ class PolicyKeysData(Data):
             if self.commitment_progress is None
             else tuple(sorted(set(self.commitment_progress))),
             statement_every=self.statement_every,
+            included_treatment=choice(policy_facts.IncludedTreatment, self.included_treatment),
+            ratable_basis=choice(policy_facts.RatableBasis, self.ratable_basis),
         )
 
 

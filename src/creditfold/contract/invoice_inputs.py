@@ -7,10 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from creditfold.contract.fields import Amount, Data, Name, ProgramId, Reference, Time, invalid
+from creditfold.contract.inputs import PeriodData
 from creditfold.contract.terms import LIST_MAX
 from creditfold.core import facts, invoice_facts
+from creditfold.core.times import DAY
 
 LINES_MAX = 1000
+PERIOD_MAX = 36_525 * DAY
 
 RecognitionName = Literal["on_issue", "on_due", "on_payment"]
 
@@ -74,7 +77,10 @@ Arrears = Annotated[
 
 
 class InvoiceLineData(Data):
-    """One line of an invoice. One that neither sells, funds nor bills arrears is earned at once."""
+    """One line of an invoice. One that neither sells, funds nor bills arrears is earned.
+
+    It is earned over its period, or at once where it has none.
+    """
 
     model_config = ConfigDict(title="InvoiceLine")
 
@@ -95,6 +101,15 @@ class InvoiceLineData(Data):
     funds: ProgramFundingData | None = Field(
         None, description="The program whose blocks have equal parts of the line as their price."
     )
+    period: PeriodData | None = Field(
+        None, description="The time over which the line is earned, of at most a hundred years."
+    )
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.period is not None and self.period.to - self.period.from_ > PERIOD_MAX:
+            raise invalid("period is longer than a hundred years: check from and to")
+        return self
 
     def core(self) -> invoice_facts.InvoiceLine:
         """As the fold reads it."""
@@ -109,6 +124,7 @@ class InvoiceLineData(Data):
                 part if isinstance(part, str) else part.core() for part in self.arrears_for or ()
             ),
             None if self.funds is None else self.funds.core(),
+            None if self.period is None else self.period.core(),
         )
 
 
@@ -127,6 +143,9 @@ class InvoiceIssued(Data):
     balance_applied: Amount | None = Field(
         None, description="What of the customer's balance pays it at once."
     )
+    subscription: Name | None = Field(
+        None, description="The subscription that it bills: its end is that of the lines' periods."
+    )
 
     def body(self) -> invoice_facts.InvoiceIssued:
         """As the fold reads it."""
@@ -137,6 +156,7 @@ class InvoiceIssued(Data):
             self.due_at,
             None if self.recognition is None else facts.Recognition(self.recognition),
             self.balance_applied,
+            self.subscription,
         )
 
 

@@ -56,16 +56,17 @@ def book(
             funded.append(block_id)
     if line.tranches is not None or not line.sells:
         begin = min(net1, max(net0, line.allotted - line.conceded))
-        draft.post(
-            rule,
-            debit,
-            line.income,
-            net1 - begin,
-            currency,
-            {"f": "booked1-booked0", "booked0": begin, "booked1": net1},
-            product=line.product,
-            invoice=invoice,
-        )
+        for income, part in line.sides(net1 - begin):
+            draft.post(
+                rule,
+                debit,
+                income,
+                part,
+                currency,
+                {"f": "booked1-booked0", "booked0": begin, "booked1": net1},
+                product=line.product,
+                invoice=invoice,
+            )
     draft.post(
         rule,
         debit,
@@ -121,6 +122,8 @@ def bind_funding(
         return disagreement(funding, "the line bills arrears")
     if line.tranches is not None:
         return disagreement(funding, "the line funds a program")
+    if line.ratable is not None:
+        return disagreement(funding, "the line is earned over a period")
     if line.conceded:
         return disagreement(funding, "a part of the line was given back")
     if line.applied:

@@ -33,7 +33,7 @@ from creditfold.core.give_back import (
     unused_value,
 )
 from creditfold.core.invoice_credit import give_back as return_credit
-from creditfold.core.invoice_credit import paid_by_credit
+from creditfold.core.invoice_credit import paid_by_credit, still_to_come
 from creditfold.core.invoice_lines import minor_units, shares, unknown_invoice
 from creditfold.core.invoice_state import (
     BALANCE,
@@ -45,6 +45,7 @@ from creditfold.core.invoice_state import (
     Invoice,
 )
 from creditfold.core.policy_facts import UsedPortion
+from creditfold.core.ratable import earned_first
 from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.release import known, share, unused
 from creditfold.core.state import BLOCK, Phase
@@ -60,6 +61,7 @@ _TO = {
 }
 
 
+@earned_first
 def void(draft: Draft, body: InvoiceVoided) -> Rejection | None:
     """Cancel an unpaid invoice; for credit that was used it stays owed, or is conceded."""
     invoice = _open_invoice(draft, body.invoice)
@@ -73,20 +75,22 @@ def void(draft: Draft, body: InvoiceVoided) -> Rejection | None:
     concede = (body.used_portion or draft.policy.used_portion) is UsedPortion.CONCEDE
     lines = []
     for line in invoice.lines:
-        if line.for_credit or line.arrears:
+        if line.for_credit or line.arrears or line.ratable is not None:
             left = _cancel(draft, body.invoice, invoice.currency, line, concede=concede)
             income = VOID.used
         else:
             left = _mirror(draft, body.invoice, invoice.currency, line)
             income = line.income
-        if not line.arrears or concede:  # what stays owed stays paid
-            paid = paid_by_credit(line)
-            left = return_credit(draft, VOID.rule, income, body.invoice, left, *paid)
+        paid = paid_by_credit(line)
+        if not concede:  # what stays owed stays paid
+            paid = (0, 0) if line.arrears else still_to_come(left) if line.ratable else paid
+        left = return_credit(draft, VOID.rule, income, body.invoice, left, *paid)
         lines.append(left)
     _close(draft, body.invoice, invoice, lines)
     return None
 
 
+@earned_first
 def write_off(draft: Draft, body: InvoiceWrittenOff) -> Rejection | None:
     """Cancel what is unused and unpaid, and book the rest of what is open as a loss."""
     invoice: Invoice | None = draft.get(INVOICE, body.invoice)
@@ -189,6 +193,7 @@ def _lose(
     )
 
 
+@earned_first
 def issue(draft: Draft, body: CreditNoteIssued) -> Rejection | None:
     """Give a part of an invoice back: off what is open, or of what is paid."""
     invoice: Invoice | None = draft.get(INVOICE, body.invoice)

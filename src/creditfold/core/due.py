@@ -13,6 +13,7 @@ from creditfold.core import (
     notices,
     overage,
     programs,
+    ratable,
     rollover,
     statements,
     subscriptions,
@@ -33,6 +34,7 @@ _DO: Final[dict[Phase, Callable[[Draft, str], None]]] = {
     Phase.EXPIRING: notices.expiring,
     Phase.COMMITMENT: commitments.fall_due,
     Phase.COMMITMENT_PROGRESS: commitments.progress,
+    Phase.RATABLE: ratable.fall_due,
     Phase.INVOICE_DUE: invoices.fall_due,
     Phase.TRANCHES_END: tranches.end,
     # A cooldown is over: what is asked after every item is all that it does.

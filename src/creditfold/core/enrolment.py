@@ -24,6 +24,7 @@ from creditfold.core.program_state import (
     Enrolment,
     Subscription,
 )
+from creditfold.core.rejections import Code, Rejection
 from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
 
 
@@ -174,3 +175,11 @@ def _shown(found: Subject, terms: Program, first: int, zone: Zone) -> int:
         assert found.anchor is not None, "a program by subscription sees subscriptions"
         first = found.anchor
     return local(first, zone)
+
+
+def unknown_subscription(subscription: str) -> Rejection:
+    """The refusal of what names a subscription that was never started."""
+    return Rejection(
+        Code.UNKNOWN_SUBSCRIPTION,
+        f"subscription {subscription} is not known: send subscription.started first",
+    )

@@ -17,7 +17,7 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import half_even
 from creditfold.core.invoice_lines import shares
-from creditfold.core.invoice_state import BilledLine, Tranches
+from creditfold.core.invoice_state import INVOICE, BilledLine
 from creditfold.core.release import release, share
 from creditfold.core.state import BLOCK, Block
 
@@ -102,7 +102,7 @@ def take_off(
         if block_id == UNALLOTTED:
             draft.post(
                 back.rule,
-                Account.UNALLOTTED,
+                line.income,
                 back.credit,
                 part,
                 currency,
@@ -142,15 +142,18 @@ def take_off(
         taxed=taxed,
         sells=tuple(sells.items()),
         conceded=line.conceded + rest,
-        tranches=_less(line, given),
     )
-    return less, given
+    return _still_to_come(less, given), given
 
 
-def _less(line: BilledLine, given: Sequence[tuple[str, int]]) -> Tranches | None:
-    """What the line still funds of a program, once so much of it is given back."""
+def _still_to_come(line: BilledLine, given: Sequence[tuple[str, int]]) -> BilledLine:
+    """What the line still funds of a program, or has earned early, once that is given back."""
     part = dict(given).get(UNALLOTTED, 0)
-    return line.tranches.less(part) if line.tranches is not None and part else line.tranches
+    if part and line.tranches is not None:
+        return replace(line, tranches=line.tranches.less(part))
+    if part and line.ratable is not None:
+        return replace(line, ratable=line.ratable.less(part))
+    return line
 
 
 def _taken(
@@ -196,6 +199,8 @@ def take_off_unbooked(
         rest -= used
         conceded += unbilled
         sells[block_id] -= used - unbilled
+    if line.ratable is not None:
+        conceded = _unbilled(draft, back, invoice, line, given, rest)
     amount = line.amount - net
     if tax is not None:
         left = line.tax - tax
@@ -203,14 +208,44 @@ def take_off_unbooked(
         left = line.taxed
     else:
         left = max(line.taxed, half_even(line.tax * amount, line.amount))
-    return replace(
+    less = replace(
         line,
         amount=amount,
         tax=left,
         sells=tuple(sells.items()),
         conceded=line.conceded + conceded,
-        tranches=_less(line, given),
     )
+    return _still_to_come(less, given)
+
+
+def _unbilled(
+    draft: Draft,
+    back: Back,
+    invoice: str,
+    line: BilledLine,
+    given: Sequence[tuple[str, int]],
+    used: int,
+) -> int:
+    """What was earned and not booked of a line over a period is undone or conceded; the latter."""
+    currency = draft.get(INVOICE, invoice).currency
+    early = min(line.ratable.early, dict(given).get(UNALLOTTED, 0)) if line.ratable else 0
+    conceded = min(used, max(0, -line.deferred - early))
+    operands: dict[str, str | int] = {"early": early, "delivered": conceded}
+    for formula, rule, debit in (
+        ("early", back.rule, line.income),
+        ("delivered", back.used_rule, back.used),
+    ):
+        draft.post(
+            rule,
+            debit,
+            Account.UNBILLED,
+            int(operands[formula]),
+            currency,
+            {"f": formula, **operands},
+            product=line.product,
+            invoice=invoice,
+        )
+    return conceded
 
 
 def give_back(

@@ -101,7 +101,8 @@ def _take(
     units = amount * _step(terms)
     value = share(block, units)
     draft.begin_entry()
-    for debit, credit, part, proof in _postings(terms, line.income, value, tax):
+    sides = ((line.income, abs(value - tax)),)
+    for debit, credit, part, proof in _postings(terms, sides, value, tax):
         draft.post(
             APPLY,
             debit,
@@ -113,6 +114,7 @@ def _take(
             product=line.product,
             invoice=invoice,
         )
+    _rebalance(draft, APPLY, invoice, terms, line, value - tax)
     block.funded -= value
     release(draft, block_id, terms, units, Place.APPLIED, value, (invoice, line.line))
     return replace(
@@ -124,22 +126,32 @@ def _take(
 
 
 def _postings(
-    terms: Terms, income: Account, value: int, tax: int
+    terms: Terms, sides: Iterable[tuple[Account, int]], value: int, tax: int
 ) -> Iterable[tuple[Account, Account, int, dict[str, str | int]]]:
     """What the credit was worth is tax, then income; income pays what lacks for the tax."""
     liability = revenue.liability(terms)
-    for debit, credit, part, formula in (
-        (liability, Account.TAX, min(value, tax), "min(value,tax)"),
-        (liability, income, max(0, value - tax), "max(0,value-tax)"),
-        (income, Account.TAX, max(0, tax - value), "max(0,tax-value)"),
-    ):
-        yield debit, credit, part, {"f": formula, "value": value, "tax": tax}
+    operands: dict[str, str | int] = {"value": value, "tax": tax}
+    yield liability, Account.TAX, min(value, tax), {"f": "min(value,tax)", **operands}
+    for income, part in sides:
+        if value > tax:
+            yield liability, income, part, {"f": "max(0,value-tax)", **operands}
+        else:
+            yield income, Account.TAX, part, {"f": "max(0,tax-value)", **operands}
 
 
 def paid_by_credit(line: BilledLine) -> tuple[int, int]:
     """What credit has paid of the line: without its tax, and its tax."""
     tax = sum(each.tax for each in line.applied)
     return sum(each.amount for each in line.applied) - tax, tax
+
+
+def still_to_come(line: BilledLine) -> tuple[int, int]:
+    """What credit has paid of the line that is for the time to come, as `paid_by_credit`."""
+    net, tax = paid_by_credit(line)
+    left = line.unallotted(line.amount)
+    if left >= line.by_credit:
+        return net, tax
+    return net * left // line.by_credit, tax * left // line.by_credit
 
 
 def give_back(
@@ -160,7 +172,8 @@ def give_back(
         net -= amount - taxed
         if amount:
             value = each.value - half_even(each.value * (each.amount - amount), each.amount)
-            _restore(draft, rule, income, invoice, line, Applied(each.block, amount, taxed, value))
+            back = Applied(each.block, amount, taxed, value)
+            line = _restore(draft, rule, income, invoice, line, back)
             stays = Applied(each.block, each.amount - amount, each.tax - taxed, each.value - value)
             if stays.amount:
                 kept.append(stays)
@@ -169,12 +182,46 @@ def give_back(
     return replace(line, applied=tuple(reversed(kept)))
 
 
+def _still_to_come(line: BilledLine, worth: int) -> int:
+    """What of a worth is for time to come, of a line over a period: that goes back first."""
+    if line.ratable is None:
+        return 0
+    left = line.worth - line.ratable.delivered
+    return min(worth, max(0, left)) if worth > 0 else max(worth, min(0, left))
+
+
+def _rebalance(
+    draft: Draft, rule: str, invoice: str, terms: Terms, line: BilledLine, change: int
+) -> None:
+    """A line over a period has so much more, or less: it is deferred, or below zero unbilled."""
+    if line.ratable is None:
+        return
+    after = line.deferred + change
+    more = max(0, -after) - max(0, -line.deferred)
+    draft.post(
+        rule,
+        Account.UNBILLED if more > 0 else Account.UNALLOTTED,
+        Account.UNALLOTTED if more > 0 else Account.UNBILLED,
+        abs(more),
+        terms.unit,
+        {
+            "f": "max(0,-deferred1)-max(0,-deferred0)",
+            "deferred0": line.deferred,
+            "deferred1": after,
+        },
+        product=line.product,
+        invoice=invoice,
+    )
+
+
 def _restore(
     draft: Draft, rule: str, income: Account, invoice: str, line: BilledLine, back: Applied
-) -> None:
-    terms = draft.granted(back.block)
+) -> BilledLine:
+    terms, worth = draft.granted(back.block), back.value - back.tax
+    to_come = _still_to_come(line, worth)
+    sides = ((line.income, abs(to_come)), (income, abs(worth - to_come)))
     draft.begin_entry()
-    for credit, debit, part, proof in _postings(terms, income, back.value, back.tax):
+    for credit, debit, part, proof in _postings(terms, sides, back.value, back.tax):
         draft.post(
             rule,
             debit,
@@ -186,6 +233,12 @@ def _restore(
             product=line.product,
             invoice=invoice,
         )
+    if line.ratable is not None and not line.ratable.ended:
+        _rebalance(draft, rule, invoice, terms, line, -to_come)
     draft.edit_block(back.block).funded += back.value
     units = back.amount * _step(terms)
     bring_back(draft, rule, back.block, Place.APPLIED, units, back.value, (invoice, line.line))
+    if line.ratable is None:
+        return line
+    conceded = line.conceded + worth - to_come
+    return replace(line, conceded=conceded, ratable=line.ratable.less(to_come))

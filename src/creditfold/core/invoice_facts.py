@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from creditfold.core.exact import Exact
-from creditfold.core.facts import Recognition
+from creditfold.core.facts import Period, Recognition
 
 
 class Sale(Struct, frozen=True):
@@ -37,7 +37,10 @@ class ProgramFunding(Struct, frozen=True):
 
 
 class InvoiceLine(Struct, frozen=True):
-    """One line: `amount` without tax. It sells, funds a program, bills arrears, or is earned."""
+    """One line: `amount` without tax. It sells, funds a program, bills arrears, or is earned.
+
+    What is earned is earned at once, or over its period.
+    """
 
     line: str
     amount: Exact
@@ -47,6 +50,7 @@ class InvoiceLine(Struct, frozen=True):
     sells: tuple[Sale, ...] = ()
     arrears_for: tuple[str | ArrearsRange, ...] = ()
     funds: ProgramFunding | None = None
+    period: Period | None = None
 
 
 class InvoiceIssued(Struct, frozen=True):
@@ -58,6 +62,7 @@ class InvoiceIssued(Struct, frozen=True):
     due_at: int | None = None
     recognition: Recognition | None = None
     balance_applied: Exact | None = None
+    subscription: str | None = None
 
 
 class InvoicePaid(Struct, frozen=True):

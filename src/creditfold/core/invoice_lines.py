@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from creditfold.core import tranches
+from creditfold.core import ratable, tranches
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
+from creditfold.core.enrolment import unknown_subscription
 from creditfold.core.exact import INT64_MAX, Exact, half_even
 from creditfold.core.facts import FundingLine
 from creditfold.core.invoice_facts import InvoiceIssued, InvoiceLine
-from creditfold.core.invoice_state import FUNDING, BilledLine, Funding
+from creditfold.core.invoice_state import FUNDING, BilledLine, Funding, Ratable, Tranches
+from creditfold.core.program_state import SUBSCRIPTION
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.state import Block, Terms
 
@@ -21,6 +23,8 @@ def read_lines(draft: Draft, body: InvoiceIssued, faults: list[Rejection]) -> li
         faults.append(
             Rejection(Code.UNKNOWN_CURRENCY, f"{body.currency} is not a currency of ISO 4217")
         )
+    if body.subscription and draft.get(SUBSCRIPTION, body.subscription) is None:
+        faults.append(unknown_subscription(body.subscription))
     lines: list[BilledLine] = []
     names: set[str] = set()
     for wire in body.lines:
@@ -61,7 +65,7 @@ def _read_line(
     waiting: Funding | None = draft.get(FUNDING, funding_key(body.invoice, wire.line))
     if waiting is not None:
         other = sells and all(block != waiting.block for block, _ in sells)
-        if wire.arrears_for or wire.funds or other:
+        if wire.arrears_for or wire.funds or wire.period or other:
             faults.append(
                 disagreement(
                     FundingLine(body.invoice, wire.line),
@@ -69,20 +73,15 @@ def _read_line(
                 )
             )
         sells = sells or ((waiting.block, amount),)
-    if sum(map(bool, (wire.arrears_for, wire.sells, wire.funds))) > 1:
+    if sum(map(bool, (wire.arrears_for, wire.sells, wire.funds, wire.period))) > 1:
         faults.append(
             Rejection(
                 Code.LINE_AMBIGUOUS,
-                f"line {wire.line} sells, funds or bills arrears: make each a line of its own",
+                f"line {wire.line} sells, funds, bills arrears or has a period: make each a line "
+                "of its own",
             )
         )
-    funded = None
-    if wire.funds is not None:
-        read = tranches.read(draft, body, wire, wire.funds, amount)
-        if isinstance(read, Rejection):
-            faults.append(read)
-        else:
-            funded = read
+    later = _later(draft, body, wire, amount, faults)
     for block_id, share in sells:
         sold_by = (body.invoice, wire.line)
         refusal = sell(draft, block_id, share, sold_by, body.currency, draft.terms(block_id))
@@ -95,8 +94,24 @@ def _read_line(
         product=product,
         sells=sells,
         arrears=bool(wire.arrears_for),
-        tranches=funded,
+        tranches=later if isinstance(later, Tranches) else None,
+        ratable=later if isinstance(later, Ratable) else None,
     )
+
+
+def _later(
+    draft: Draft, body: InvoiceIssued, wire: InvoiceLine, amount: int, faults: list[Rejection]
+) -> Tranches | Ratable | None:
+    """How the line is earned where that takes time."""
+    if wire.period is not None:
+        return ratable.spread(draft, wire.period.start, wire.period.end, body.subscription)
+    if wire.funds is None:
+        return None
+    read = tranches.read(draft, body, wire, wire.funds, amount)
+    if isinstance(read, Rejection):
+        faults.append(read)
+        return None
+    return read
 
 
 def _minor(amount: Exact, currency: str, faults: list[Rejection]) -> int | None:

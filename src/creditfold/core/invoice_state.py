@@ -50,6 +50,32 @@ class Tranches(Struct, frozen=True):
         return replace(self, rest=self.rest - self.given - amount, periods=left, done=0, given=0)
 
 
+class Ratable(Struct, frozen=True):
+    """How a line is earned over [start, end), by time or with an equal share for each month.
+
+    Of the line `earned` minor units are revenue. The subscription's end may have `ended` it
+    before its time: of what is earned, `early` was for service that was still to come.
+    """
+
+    start: int
+    end: int
+    by_months: bool
+    subscription: str | None = None
+    earned: int = 0
+    early: int = 0
+    ended: bool = False
+
+    @property
+    def delivered(self) -> int:
+        """What was earned by giving the service."""
+        return self.earned - self.early
+
+    def less(self, amount: int) -> Ratable:
+        """What was earned before its time is earned no more, once it has gone back."""
+        back = amount if self.ended else 0
+        return replace(self, earned=self.earned - back, early=self.early - back)
+
+
 class BilledLine(Struct, frozen=True):
     """An invoice line in minor units: `booked` of its gross is unconditional, `paid` is paid.
 
@@ -71,6 +97,7 @@ class BilledLine(Struct, frozen=True):
     conceded: int = 0
     applied: tuple[Applied, ...] = ()
     tranches: Tranches | None = None
+    ratable: Ratable | None = None
 
     @property
     def gross(self) -> int:
@@ -79,7 +106,9 @@ class BilledLine(Struct, frozen=True):
 
     @property
     def income(self) -> Account:
-        """Where what sells no credit is booked: as income, or until a program's block has it."""
+        """Where what sells no credit is booked: as income, or until it is earned or allotted."""
+        if self.ratable is not None:
+            return Account.SUBSCRIPTION if self.ratable.ended else Account.UNALLOTTED
         if self.tranches is not None:
             return Account.BREAKAGE if self.tranches.ended else Account.UNALLOTTED
         return Account.OVERAGE if self.arrears else Account.SUBSCRIPTION
@@ -94,8 +123,35 @@ class BilledLine(Struct, frozen=True):
         """How far the line is for blocks, in the order of funding."""
         return sum(amount for _, amount in self.sells)
 
+    @property
+    def by_credit(self) -> int:
+        """What the credit was worth that paid of the line, without the tax that it paid."""
+        return sum(each.value - each.tax for each in self.applied)
+
+    @property
+    def worth(self) -> int:
+        """What a line that is earned over time earns in all."""
+        return self.amount + self.conceded + self.by_credit
+
+    @property
+    def deferred(self) -> int:
+        """What is booked of it and not earned; below zero, what is earned and not booked."""
+        assert self.ratable is not None
+        booked = self.booked - self.taxed + self.conceded + self.by_credit
+        return booked - self.ratable.earned
+
+    def sides(self, change: int) -> tuple[tuple[Account, int], ...]:
+        """Where so much more, or less, of the line stands: earned and not booked comes first."""
+        if self.ratable is None:
+            return ((self.income, abs(change)),)
+        unbilled = max(0, -self.deferred)
+        moved = abs(max(0, -self.deferred - change) - unbilled)
+        return ((Account.UNBILLED, moved), (Account.UNALLOTTED, abs(change) - moved))
+
     def unallotted(self, net: int) -> int:
-        """What of the first so many minor units is for blocks that a program grants later."""
+        """What of the first so many minor units is for service or blocks that are still to come."""
+        if self.ratable is not None:
+            return max(0, net + self.conceded + self.by_credit - self.ratable.delivered)
         if self.tranches is None or self.tranches.ended:
             return 0
         return max(0, net + self.conceded - self.allotted)

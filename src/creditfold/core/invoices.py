@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import invoice_credit, tranches
+from creditfold.core import invoice_credit, ratable, tranches
 from creditfold.core.arrears import bill_arrears
 from creditfold.core.booking import BILL, book, each_line
 from creditfold.core.chart import Account
@@ -67,6 +67,8 @@ def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
         line = read
         if line.tranches is not None:
             line = tranches.begin(draft, body.invoice, body.currency, line)
+        if line.ratable is not None:
+            line = ratable.begin(draft, body.invoice, body.currency, line)
         if line.arrears:
             # Delivered usage is billed whole on issue: only the invoice was outstanding.
             refusal = bill_arrears(draft, body, line, wire.arrears_for)
@@ -83,6 +85,7 @@ def issue(draft: Draft, body: InvoiceIssued) -> Rejection | None:
         draft.schedule((body.due_at, Phase.INVOICE_DUE, body.invoice))
     invoice = Invoice(body.currency, recognition, tuple(billed))
     draft.put(INVOICE, body.invoice, invoice)
+    ratable.plan(draft, body.invoice)
     return _apply_balance(draft, body.invoice, invoice, applied) if applied else None
 
 

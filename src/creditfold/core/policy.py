@@ -13,9 +13,11 @@ from creditfold.core.policy_facts import (
     Chargeback,
     Forfeit,
     GoodwillTreatment,
+    IncludedTreatment,
     LateOrder,
     OverdraftCover,
     PolicyKeys,
+    RatableBasis,
     SlaExpiry,
     SlaTreatment,
     Threshold,
@@ -53,6 +55,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     statement_every: Every | None = None
     shortfall_method: ShortfallMethod = ShortfallMethod.AT_PERIOD_END
     commitment_progress: tuple[int, ...] = ()
+    included_treatment: IncludedTreatment = IncludedTreatment.USAGE_THEN_BREAKAGE
+    ratable_basis: RatableBasis = RatableBasis.DAYS
 
     @property
     def in_order(self) -> bool:

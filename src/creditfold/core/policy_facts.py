@@ -68,6 +68,20 @@ class LateOrder(StrEnum):
     ARRIVAL = "arrival"
 
 
+class IncludedTreatment(StrEnum):
+    """What a line that funds included credit is for: the units, or access over its range."""
+
+    USAGE_THEN_BREAKAGE = "usage_then_breakage"
+    RATABLE = "ratable"
+
+
+class RatableBasis(StrEnum):
+    """Whether a period is earned by time, or each month of the calendar counts the same."""
+
+    DAYS = "days"
+    MONTHS = "months"
+
+
 class Threshold(Struct, frozen=True):
     """A low balance of a unit: an amount, or a percentage of what was there after a grant."""
 
@@ -97,6 +111,8 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     statement_every: Every | None = None
     shortfall_method: ShortfallMethod | None = None
     commitment_progress: tuple[int, ...] | None = None
+    included_treatment: IncludedTreatment | None = None
+    ratable_basis: RatableBasis | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -34,6 +34,7 @@ from creditfold.core.give_back import (
 from creditfold.core.invoice_lines import minor_units, unknown_invoice
 from creditfold.core.invoice_state import INVOICE, BilledLine, Invoice
 from creditfold.core.policy_facts import Chargeback
+from creditfold.core.ratable import earned_first
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.release import asked, release, share
 from creditfold.core.state import BLOCK, Block
@@ -97,6 +98,7 @@ def _take_paid(
     return given
 
 
+@earned_first
 def refund_payment(draft: Draft, body: PaymentRefunded) -> Rejection | None:
     """Pay back what is approved of an invoice; more than that is approved and paid at once."""
     read = _cash(draft, body)
@@ -123,6 +125,7 @@ def refund_payment(draft: Draft, body: PaymentRefunded) -> Rejection | None:
     return None
 
 
+@earned_first
 def lose_dispute(draft: Draft, body: PaymentDisputed) -> Rejection | None:
     """The bank took money back: unused credit goes with it, what was used is lost or conceded."""
     read = _cash(draft, body)

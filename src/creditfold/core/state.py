@@ -207,6 +207,7 @@ class Phase(IntEnum):
     REFILL = 50
     STATEMENT = 53
     REPAYMENT = 55
+    RATABLE = 58
     INVOICE_DUE = 60
     TRANCHES_END = 63
     COMMITMENT = 65

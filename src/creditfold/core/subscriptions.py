@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import commitments
+from creditfold.core import commitments, ratable
 from creditfold.core.calendar import END, local, period
 from creditfold.core.draft import Draft
+from creditfold.core.enrolment import unknown_subscription
 from creditfold.core.predicate import Value
 from creditfold.core.program_facts import (
     SubscriptionCancelled,
@@ -116,6 +117,8 @@ def fall_due(draft: Draft, subscription: str) -> None:
     if pending.status is not None:
         record = replace(record, status=pending.status, since=draft.time)
     _set(draft, subscription, record)
+    if record.status is CANCELLED:
+        ratable.end_early(draft, subscription)
 
 
 def _stop(
@@ -130,6 +133,8 @@ def _stop(
         _set(draft, subscription, replace(known, pending=replace(pending, status=status)))
     else:
         _set(draft, subscription, replace(_without(known, status), status=status))
+        if status is CANCELLED:
+            ratable.end_early(draft, subscription)
     return None
 
 
@@ -138,7 +143,7 @@ def _known(
 ) -> Subscription | Rejection:
     known: Subscription | None = draft.get(SUBSCRIPTION, subscription)
     if known is None:
-        return unknown(subscription)
+        return unknown_subscription(subscription)
     if known.status not in standing:
         return Rejection(
             Code.SUBSCRIPTION_STATUS,
@@ -146,14 +151,6 @@ def _known(
             f"{' or '.join(standing)}",
         )
     return known
-
-
-def unknown(subscription: str) -> Rejection:
-    """The refusal of what names a subscription that was never started."""
-    return Rejection(
-        Code.UNKNOWN_SUBSCRIPTION,
-        f"subscription {subscription} is not known: send subscription.started first",
-    )
 
 
 def _since(draft: Draft) -> int:

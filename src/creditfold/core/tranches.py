@@ -14,7 +14,7 @@ from creditfold.core import revenue
 from creditfold.core.calendar import END
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
-from creditfold.core.enrolment import Subject, grid, next_due, subject
+from creditfold.core.enrolment import Subject, grid, next_due, subject, unknown_subscription
 from creditfold.core.facts import Kind
 from creditfold.core.invoice_facts import InvoiceIssued, InvoiceLine, ProgramFunding
 from creditfold.core.invoice_state import (
@@ -23,10 +23,13 @@ from creditfold.core.invoice_state import (
     BilledLine,
     Funded,
     Invoice,
+    Ratable,
     Tranches,
 )
+from creditfold.core.policy_facts import IncludedTreatment
 from creditfold.core.program_facts import Program
 from creditfold.core.program_state import ENROLMENT, SUBSCRIPTION, Enrolment
+from creditfold.core.ratable import spread
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.rolled_funding import post_late_funding
 from creditfold.core.state import Phase, Terms
@@ -39,13 +42,14 @@ GRANTS_MAX = 10_000
 
 def read(
     draft: Draft, body: InvoiceIssued, wire: InvoiceLine, funds: ProgramFunding, amount: int
-) -> Tranches | Rejection:
-    """For how many grants the line is, or why for none."""
+) -> Tranches | Ratable | Rejection:
+    """For how many grants the line is, or why for none; or that it is for access to them."""
     found = _subject(draft, funds)
     if isinstance(found, Rejection):
         return found
     known: Enrolment | None = draft.get(ENROLMENT, found.id)
-    granted = sum(1 for _ in _granted(draft, found.id, funds.start, funds.end))
+    blocks = list(_granted(draft, found.id, funds.start, funds.end))
+    granted = len(blocks)
     coming = 0
     instant = next_due(found, known, min(draft.time, draft.now))
     terms = None
@@ -67,7 +71,12 @@ def read(
             f"line {wire.line} funds program {funds.program}, which grants nothing from from to to",
         )
     refusal = None if terms is None else _unfundable(draft, body, wire, terms)
-    return refusal or Tranches(found.id, funds.start, funds.end, amount, granted + coming)
+    if refusal is not None:
+        return refusal
+    kind = draft.granted(blocks[-1]).kind if terms is None else terms.grant.kind
+    if kind is Kind.INCLUDED and draft.policy.included_treatment is IncludedTreatment.RATABLE:
+        return spread(draft, funds.start, funds.end, funds.subscription)
+    return Tranches(found.id, funds.start, funds.end, amount, granted + coming)
 
 
 def _subject(draft: Draft, funds: ProgramFunding) -> Subject | Rejection:
@@ -75,9 +84,7 @@ def _subject(draft: Draft, funds: ProgramFunding) -> Subject | Rejection:
     if found is not None and found.spans:
         return found
     if funds.subscription is not None and draft.get(SUBSCRIPTION, funds.subscription) is None:
-        return Rejection(
-            Code.UNKNOWN_SUBSCRIPTION, f"subscription {funds.subscription} is not known"
-        )
+        return unknown_subscription(funds.subscription)
     whom = "the customer" if funds.subscription is None else f"subscription {funds.subscription}"
     return Rejection(
         Code.UNKNOWN_PROGRAM, f"program {funds.program} is not known, or is not for {whom}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, holds, journal, late, subscriptions
+from creditfold.core import blocks, holds, journal, late
 from creditfold.core.demand import metered, too_much
 from creditfold.core.draft import Draft
+from creditfold.core.enrolment import unknown_subscription
 from creditfold.core.facts import (
     HoldReleased,
     HoldSettled,
@@ -29,7 +30,7 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
     meter = demand.meter
     assert meter is not None
     if body.subscription is not None and draft.get(SUBSCRIPTION, body.subscription) is None:
-        return subscriptions.unknown(body.subscription)
+        return unknown_subscription(body.subscription)
     at, behind = journal.standing(draft, draft.time)
     use = Use(
         source=source,
