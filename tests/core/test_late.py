@@ -388,20 +388,3 @@ def test_late_usage_of_what_was_taken_back_bills_above_it_with_a_proof_that_reco
         (debit, credit, amount) for _, debit, credit, amount in book.lines
     ]
     sound(book)
-
-
-def held(book: Book, quantity: str, expires_at: str, at: str) -> None:
-    data = {"hold": "h", "unit": "USD", "quantity": quantity, "expires_at": expires_at}
-    book.applied("hold.placed", data, at)
-
-
-def test_what_usage_draws_anew_from_its_hold_comes_from_the_hold_though_the_block_expired():
-    book = Book()
-    book.grant("b", "9", expires_at=NOON)
-    held(book, "9", "2026-01-05T00:00:00Z", AGO)
-    data = {"meter": "calls", "quantity": "2", "hold": {"hold": "h"}}
-    book.applied("usage.recorded", data, NOW, id="u1")
-    again = correct(book, "u1", "5")
-    assert [("u1", "b", "held", "drawn", "3")] == moved(again)
-    assert ["h"] == [entry["hold"] for entry in again["entries"]]
-    sound(book)

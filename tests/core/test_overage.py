@@ -379,3 +379,14 @@ def test_credit_for_invoices_says_nothing_of_usage(terms):
     definition = {"grant": grant | {"expires": "never"}, "every": "month"}
     data = {"program": "p", "definition": definition | terms}
     assert "invalid_value" == Book().refused("program.attached", data)
+
+
+def test_credit_that_had_expired_when_it_was_granted_repays_nothing():
+    book = Book()
+    choose(book, "carry")
+    book.use("3", at="2026-01-02T00:00:00Z", recorded="2026-01-04T00:00:00Z")
+    ended = {"effective_at": "2026-01-03T00:00:00Z", "expires_at": "2026-01-03T00:00:10Z"}
+    book.grant("b", "5", at="2026-01-04T00:00:00Z", **ended)
+    book.sweep("2026-01-05T00:00:00Z")
+    assert ("5", "0") == (book.block()["expired"], book.block()["drawn"])
+    assert {"USD": "3"} == book.snapshot()["overage"]

@@ -287,3 +287,44 @@ def test_a_reset_that_is_folded_months_later_ends_what_it_would_have_ended_in_ti
             book.sweep(at)
         ended.append([book.block(f"p:c:{n}")["expires_at"] for n in range(1, 5)])
     assert [f"2026-01-0{day}T00:00:00Z" for day in range(2, 6)] == ended[0] == ended[1]
+
+
+def held(book: Book, quantity: str, at: str = "2026-01-02T00:00:00Z") -> None:
+    hold = {"hold": "h", "unit": "credits", "quantity": quantity}
+    book.applied("hold.placed", hold | {"expires_at": "2026-01-20T00:00:00Z"}, at)
+
+
+def test_a_reset_ends_what_holds_have_of_a_block_too():
+    """All of it or a part: what the hold gives back later has ended."""
+    for quantity in ("400", "100"):
+        book = Book()
+        book.published("program.published", MONTHLY)
+        book.applied("customer.updated", {"attributes": {"plan": "team"}})
+        held(book, quantity)
+        book.applied("program.reset", {"program": "p"}, "2026-01-10T00:00:00Z")
+        book.applied("hold.released", {"hold": "h"}, "2026-01-11T00:00:00Z")
+        assert {"expired": "400"} == lot(book, "p:c:1")
+        assert {"credits": "400"} == book.snapshot()["usable"]
+
+
+@pytest.mark.parametrize("quantity", ["200", "0"])
+def test_a_reset_that_is_folded_again_ends_the_same_blocks(quantity):
+    """One of which all that no hold had rolled over: ended where a hold has the rest, else not."""
+    books = []
+    for recorded in ("2026-01-02T12:00:00Z", "2026-01-03T00:00:00Z"):
+        book = Book()
+        terms = {"rollover": {"percent": "50", "times": 1, "expires": "P1M"}}
+        book.published("program.published", MONTHLY | terms)
+        book.applied("customer.updated", {"attributes": {"plan": "team"}})
+        if quantity != "0":
+            held(book, quantity)
+        else:
+            book.use("100", at="2026-01-02T00:00:00Z")
+        late = {"at": "2026-01-02T12:00:00Z", "recorded": recorded}
+        if recorded == late["at"]:
+            book.use("1", meter="pings", **late)
+        book.applied("program.reset", {"program": "p"}, "2026-01-02T18:00:00Z")
+        if recorded != late["at"]:
+            book.use("1", meter="pings", **late)
+        books.append(book.snapshot("2026-02-10T00:00:00Z"))
+    assert books[0]["blocks"] == books[1]["blocks"]

@@ -161,8 +161,8 @@ class Mix(Traffic):
 
     def _use(self, customer: str) -> Iterator[Envelope]:
         data, behind = self.used(), self._behind()
-        hold = self._one("hold", customer)
-        if hold is not None and not behind and self.chance.random() < 0.2:
+        hold = self._one("named", customer)
+        if hold is not None and self.chance.random() < 0.2:
             data["hold"] = {"hold": hold, "final": self.chance.random() < 0.5}
         made = self.new("usage.recorded", customer, data, behind)
         self._keep("usage", customer, (made.id, int(data["quantity"])))
@@ -189,6 +189,7 @@ class Mix(Traffic):
             data |= {"unit": self.chance.choice(("USD", "credits"))}
             data["quantity"] = str(self.chance.randint(1, 30))
         self._keep("hold", customer, hold)
+        self._keep("named", customer, hold)
         yield self.new("hold.placed", customer, data)
 
     def _end_hold(self, customer: str) -> Iterator[Envelope]:

@@ -351,11 +351,12 @@ class Model:
         """The clock moves the log to this instant."""
         from properties.model_usage import repay
 
-        self.now = max(self.now, at)
+        before, self.now = self.now, max(self.now, at)
         for customer in self.customers.values():
             for instant_ in (*customer.instants(self.now), self.now):
                 customer.advance(instant_)
-                repay(self, customer, instant_)
+                if instant_ >= before:  # a block granted since may have expired before that
+                    repay(self, customer, instant_)
 
     def feed(self, event: Event) -> tuple[str, str | None]:
         from properties.model_changes import CATALOG, CUSTOMER

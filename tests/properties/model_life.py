@@ -67,6 +67,14 @@ class Block:
 
 
 @dataclass
+class Hold:
+    """What is set aside until it ends, by block in the order in which it was taken."""
+
+    ends: int
+    parts: dict[str, int]
+
+
+@dataclass
 class Program:
     """A recurring grant: its terms, its dates, and how many it made."""
 
@@ -94,21 +102,58 @@ class Command:
 
     at: int
     after: int
-    steps: list[Callable[[Telling], None]] = field(default_factory=list)
+    steps: list[Callable[[Telling], object]] = field(default_factory=list)
     takes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class Telling:
-    """All blocks as one telling of the story leaves them."""
+    """All blocks as one telling of the story leaves them.
+
+    It is not `sure` once a hold would have taken what is kept for a command: it then has less here,
+    and has it from the start; in the fold it has that until it ends, and usage draws less of it.
+    """
 
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
+        self.holds: dict[str, Hold] = {}
+        self.sure = True
+        self.now = 0
         self.kept: Counter[tuple[str, str]] = Counter()
         self.uncovered = 0
 
     def come_to(self, now: int) -> None:
+        """A hold that ends goes before what else falls due at its instant."""
+        for id_, hold in sorted(self.holds.items(), key=lambda each: (each[1].ends, each[0])):
+            if hold.ends <= now:
+                self._come_to(hold.ends - 1)
+                self.end_hold(id_, hold.ends - 1)
+        self._come_to(now)
+        self.now = now
+
+    def _come_to(self, now: int) -> None:
         for block in self.blocks.values():
             block.come_to(now, self.kept[block.id, "available"])
+
+    def hold(self, id_: str, time: int, ends: int, quantity: int) -> int:
+        """Take what is there, up to so much; what is missing. One of that name had ended."""
+        if id_ in self.holds:
+            self.end_hold(id_, time)
+        parts = {}
+        for block in self.in_order():
+            if block.covers(time) and quantity:
+                self.sure &= not self.kept[block.id, "available"]
+                if part := min(quantity, self.free(block, "available")):
+                    block.move("available", "held", part)
+                    parts[block.id] = part
+                    quantity -= part
+        self.holds[id_] = Hold(ends, parts)
+        return quantity
+
+    def end_hold(self, id_: str, now: int) -> None:
+        """What is left goes back, and where the block has expired by now, it expires too."""
+        for block_id, amount in self.holds.pop(id_).parts.items():
+            block = self.blocks[block_id]
+            block.move("held", "expired" if block.expires_at <= now else "available", amount)
 
     def free(self, block: Block, place: str) -> int:
         return max(0, block.at[place] - self.kept[block.id, place])
@@ -116,7 +161,15 @@ class Telling:
     def in_order(self) -> list[Block]:
         return sorted(self.blocks.values(), key=Block.order)
 
-    def use(self, time: int, quantity: int) -> None:
+    def use(self, time: int, quantity: int, hold: str | None, *, final: bool) -> None:
+        used = quantity
+        open_ = hold in self.holds and time < self.holds[hold].ends
+        held = self.holds[hold].parts if open_ else {}
+        for block_id, amount in held.items():
+            part = min(quantity, amount) if self.blocks[block_id].effective_at <= time else 0
+            self.blocks[block_id].move("held", "drawn", part)
+            held[block_id] -= part
+            quantity -= part
         for block in self.in_order():
             for place in ("available", "issued"):
                 if block.covers(time):
@@ -124,12 +177,14 @@ class Telling:
                     block.move(place, "drawn", part)
                     quantity -= part
         self.uncovered += quantity
+        if open_ and final and used:
+            self.end_hold(hold, self.now)
 
     def end(self, program: str, time: int) -> None:
         """A reset ends what the program granted, not what rolled over."""
         for block in self.blocks.values():
             granted = block.program == program and not block.rolled
-            if granted and self.free(block, "available"):
+            if granted and (self.free(block, "available") or block.at["held"]):
                 block.expires_at = time
                 block.come_to(time, self.kept[block.id, "available"])
 
@@ -141,6 +196,7 @@ class Life:
         self.now = now
         self.commands: list[Command] = []
         self.usage: dict[str, tuple[int, int]] = {}
+        self.names: dict[str, tuple[str, bool]] = {}
         self.programs: dict[str, Program] = {}
         self._known: Telling | None = None
 
@@ -186,9 +242,10 @@ class Life:
             self._use(telling, *each)
         telling.come_to(self.now)
 
-    def _use(self, telling: Telling, time: int, _: str, quantity: int) -> None:
+    def _use(self, telling: Telling, time: int, id_: str, quantity: int) -> None:
         telling.come_to(min(time, self.now))
-        telling.use(time, quantity)
+        hold, final = self.names.get(id_, (None, False))
+        telling.use(time, quantity, hold, final=final)
 
     def _answer(self, at: int, *, before: bool = False) -> tuple[Command, Telling]:
         """A command at an instant (or right before it), and how it finds things."""
@@ -203,7 +260,7 @@ class Life:
         self,
         command: Command,
         found: Telling,
-        step: Callable[[Telling], None],
+        step: Callable[[Telling], object],
         takes: tuple[str, str, int] | None = None,
     ) -> None:
         """Do one step of it now, and whenever the story is told."""
@@ -280,9 +337,33 @@ class Life:
         self.usage[id_] = (self.usage[id_][0], quantity)
         self._known = None
 
-    def use(self, id_: str, time: int, quantity: int) -> None:
+    def use(self, id_: str, time: int, quantity: int, hold: tuple[str, bool] | None = None) -> None:
+        """Usage that may name a hold, which with the last of it ends."""
         self.usage[id_] = (time, quantity)
+        if hold is not None:
+            self.names[id_] = hold
         self._known = None
+
+    # Holds
+
+    def hold(self, id_: str, ends: int, quantity: int) -> None:
+        """All of it or nothing."""
+        found = self.told()
+        if id_ in found.holds or found.hold(id_, self.now, ends, quantity):
+            raise Refused
+        time = self.now
+        self._do(*self._answer(time), lambda telling: telling.hold(id_, time, ends, quantity))
+
+    def release(self, id_: str) -> None:
+        if id_ not in self.told().holds:
+            raise Refused
+        command, found = self._answer(self.now)
+
+        def step(telling: Telling) -> None:
+            if id_ in telling.holds:
+                telling.end_hold(id_, command.at)
+
+        self._do(command, found, step)
 
     # Programs
 

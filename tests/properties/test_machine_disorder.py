@@ -1,12 +1,14 @@
 """Anything in any order, by either rule of late usage: no fact breaks an invariant.
 
-The facts are those of test_machine.py, with corrections and retractions, and without a model: what
-one would say, test_machine_life.py and test_disorder.py say of parts.
+The facts are those of test_machine.py, with corrections and retractions, late usage of holds,
+programs and transfers, and without a model: what one would say, test_machine_life.py and
+test_disorder.py say of parts.
 """
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -14,8 +16,10 @@ from hypothesis.stateful import precondition, rule
 from properties.events import DAY, Event, instant, outcomes, text
 from properties.invariants import check_all
 from properties.records import Records
-from properties.test_machine import FoldAgainstModel
-from properties.world import quantities
+from properties.test_machine import BLOCKS, WHO, FoldAgainstModel
+from properties.world import CUSTOMERS, quantities
+
+PROGRAMS = ["p0", "p1"]
 
 
 class AnythingInOrder(FoldAgainstModel):
@@ -53,8 +57,64 @@ class AnythingInOrder(FoldAgainstModel):
             data["quantity"] = quantity
         self._send(self._new(kind, usage["subject"], data))
 
-    def _recent(self) -> list[Event]:
-        kind = "creditfold.usage.recorded.v1"
+    @precondition(lambda self: self._recent("hold.placed"))
+    @rule(
+        which=st.integers(0, 10**6),
+        when=st.integers(0, 9),
+        quantity=quantities,
+        final=st.booleans(),
+    )
+    def use_hold(self, which: int, when: int, quantity: str, *, final: bool) -> None:
+        """What a hold was for is told of after it may have ended."""
+        recent = self._recent("hold.placed")
+        placed = recent[which % len(recent)]
+        begin, end = instant(placed["time"]), instant(placed["data"]["expires_at"])
+        data: Event = {"meter": placed["data"].get("meter", "api.calls"), "quantity": quantity}
+        data["hold"] = {"hold": placed["data"]["hold"], "final": final}
+        time = min(self.now, begin + (end - begin) * when // 10)
+        self._send(self._new("usage.recorded", placed["subject"], data, time))
+
+    @rule(
+        name=WHO,
+        block=st.sampled_from([*BLOCKS, "p0:ada:1", "p0:ada:1~1"]),
+        to=WHO,
+        quantity=quantities,
+    )
+    def transfer(self, name: str, block: str, to: str, quantity: str) -> None:
+        """The books of a customer are read in one currency."""
+        if CUSTOMERS[name] != CUSTOMERS[to]:
+            return
+        data = {"transfer": f"t{self.count}", "block": block, "quantity": quantity, "to": to}
+        self._send(self._new("credit.transferred", name, data))
+
+    @rule(
+        name=WHO,
+        program=st.sampled_from(PROGRAMS),
+        every=st.sampled_from(["PT12H", "P2D"]),
+        expires=st.sampled_from(["period_end", "P3D"]),
+        rolls=st.booleans(),
+        resets=st.sampled_from([None, "keep", "drop"]),
+    )
+    def attach(self, name: str, program: str, every: str, expires: str, **how: Any) -> None:
+        grant = {"kind": "promotional", "unit": "credits", "quantity": "70", "expires": expires}
+        terms: Event = {"grant": grant, "every": every}
+        if how["rolls"]:
+            terms["rollover"] = {"quantity": "50", "times": 2, "expires": "P2D"}
+        if how["resets"] is not None:
+            terms["reset"] = {"overage": how["resets"]}
+        data = {"program": program, "definition": terms}
+        self._send(self._new("program.attached", name, data))
+
+    @rule(
+        name=WHO,
+        program=st.sampled_from(PROGRAMS),
+        what=st.sampled_from(["program.reset", "program.reset", "program.detached"]),
+    )
+    def reset(self, name: str, program: str, what: str) -> None:
+        self._send(self._new(what, name, {"program": program}))
+
+    def _recent(self, what: str = "usage.recorded") -> list[Event]:
+        kind = f"creditfold.{what}.v1"
         usage = [each for each in self.facts if each["type"] == kind]
         return [each for each in usage if instant(each["time"]) + 4 * DAY > self.now]
 

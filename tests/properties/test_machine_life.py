@@ -30,7 +30,9 @@ from properties.model_life import Block, Life, Program, Refused
 from properties.records import Records
 
 BLOCKS = ["b0", "b1", "b2", "b3", "p0:ada:1", "p0:ada:1~1", "p1:ada:2", "p1:ada:2~1"]
-PLACES = ("issued", "available", "drawn", "expired", "voided", "rolled_out", "transferred_out")
+HOLDS = ["h0", "h1"]
+LEFT = ("voided", "rolled_out", "transferred_out")
+PLACES = ("issued", "available", "held", "drawn", "expired", *LEFT)
 CATALOG: list[tuple[str, Event]] = [
     ("meter.declared", {"meter": "calls", "version": 1, "product": "api"}),
     ("unit.declared", {"unit": "credits", "version": 1, "exponent": 0, "meter": "calls"}),
@@ -49,6 +51,8 @@ class LifeInOrder(RuleBasedStateMachine):
         self.out: list[Event] = []
         self.failed = False
         self.sent = 0
+        self.sure = True
+        self.held: list[tuple[str, int, int]] = []
 
     # Feeding
 
@@ -68,23 +72,27 @@ class LifeInOrder(RuleBasedStateMachine):
             self.facts.append(event)
         return str(own[0]["status"])
 
-    def _agree(self, status: str, answer: Any, *args: Any) -> Any:
-        """Let the model do the same; its answer, once blocks agree."""
-        self.failed = True
-        told, expected = None, "applied"
+    def _agree(self, status: str, answer: Any, *args: Any) -> None:
+        """Let the model do the same, and blocks agree, as long as it is sure of them."""
+        self.failed, expected = True, "applied"
+        if not self.sure:
+            self.failed = False
+            return
         try:
-            told = answer(*args)
+            answer(*args)
         except Refused:
             expected = "rejected"
         assert expected == status
         self._compare()
         self.failed = False
-        return told
 
     def _compare(self) -> None:
         self.out += self.fold.sweep(text(self.now))
         self.life.sweep(self.now)
         expected = self.life.told()
+        self.sure = expected.sure
+        if not self.sure:
+            return
         stated = snapshots(self.fold.snapshots(text(self.now)))
         blocks = {block["block"]: block for block in stated["ada"]["blocks"]}
         assert expected.blocks.keys() == blocks.keys()
@@ -100,7 +108,8 @@ class LifeInOrder(RuleBasedStateMachine):
     def _pass(self, pause: int) -> None:
         """No two facts are of one instant: whole seconds are commands', the rest is usage's."""
         self.now += pause + SECOND
-        self.life.sweep(self.now)
+        if self.sure:
+            self.life.sweep(self.now)
 
     # What may happen
 
@@ -147,13 +156,51 @@ class LifeInOrder(RuleBasedStateMachine):
     @rule(
         quantity=quantities,
         ago=st.sampled_from([0, 0, MINUTE, 3 * HOUR, 26 * HOUR, 2 * DAY, -4 * MINUTE]),
+        hold=st.none() | st.tuples(st.sampled_from(HOLDS), st.booleans()),
     )
-    def use(self, quantity: int, ago: int) -> None:
+    def use(self, quantity: int, ago: int, hold: tuple[str, bool] | None) -> None:
         self._pass(0)
-        time = max(self.now - ago, START) + self.count + 1
-        data = {"meter": "calls", "quantity": str(quantity)}
+        self._use(quantity, self.now - ago, hold)
+
+    @precondition(lambda self: self.held)
+    @rule(
+        quantity=quantities,
+        which=st.integers(0, 10**6),
+        when=st.integers(0, 9),
+        final=st.booleans(),
+    )
+    def use_hold(self, quantity: int, which: int, when: int, *, final: bool) -> None:
+        """What one of the last holds was for is told of after it may have ended."""
+        self._pass(0)
+        hold, begin, end = self.held[-1 - which % min(3, len(self.held))]
+        time = begin + (end - begin) * when // 10 // SECOND * SECOND
+        self._use(quantity, max(min(time, self.now), self.now - 2 * DAY), (hold, final))
+
+    def _use(self, quantity: int, at: int, hold: tuple[str, bool] | None) -> None:
+        time = max(at, START) + self.count + 1
+        data: Event = {"meter": "calls", "quantity": str(quantity)}
+        if hold is not None:
+            data["hold"] = {"hold": hold[0], "final": hold[1]}
         status = self._send("usage.recorded", data, at=time)
-        self._agree(status, self.life.use, f"f{self.count}", time, quantity)
+        self._agree(status, self.life.use, f"f{self.count}", time, quantity, hold)
+
+    @rule(
+        hold=st.sampled_from(HOLDS), quantity=quantities, life=st.sampled_from([MINUTE, HOUR, DAY])
+    )
+    def hold(self, hold: str, quantity: int, life: int) -> None:
+        """It ends at no instant of any fact."""
+        self._pass(0)
+        ends = self.now + life + SECOND // 2
+        data = {"hold": hold, "unit": "credits", "quantity": str(quantity)}
+        status = self._send("hold.placed", data | {"expires_at": text(ends)})
+        if status == "applied":
+            self.held.append((hold, self.now, ends))
+        self._agree(status, self.life.hold, hold, ends, quantity)
+
+    @rule(hold=st.sampled_from(HOLDS))
+    def release(self, hold: str) -> None:
+        self._pass(0)
+        self._agree(self._send("hold.released", {"hold": hold}), self.life.release, hold)
 
     def _recent(self) -> list[str]:
         usage = self.life.usage.items()

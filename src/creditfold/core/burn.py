@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -16,23 +17,24 @@ from creditfold.core.journal import Use
 from creditfold.core.state import HOLD, Hold, Terms
 
 
-def burn(draft: Draft, use: Use) -> Use:
+def burn(draft: Draft, use: Use, reserved: Mapping[str, int] = {}) -> Use:
     """Draw the use from its hold, then from the blocks that are valid at its time; what it drew.
 
     Usage has happened: where its hold is not open, or has too little, it is drawn all the same.
+    What is `reserved` of blocks in the hold stays there.
     """
     if use.quantity == 0:
         return use
     demand = _demand(draft, use)
     usage = use.usage
-    hold: Hold | None = None if use.hold is None else draft.get(HOLD, use.hold)
+    hold = _hold(draft, use)
     if use.hold is not None and hold is not None:
-        holds.draw(draft, use.hold, hold, demand, usage)
+        holds.draw(draft, use.hold, hold, demand, usage, reserved)
     _draw(draft, demand, usage)
     unpaid = None
     if not demand.paid:
         unpaid = overage.enter(draft, demand, usage)
-        if use.hold is not None:
+        if use.hold is not None and hold is not None:
             holds.give_up_credit(draft, use.hold, unpaid.unit, unpaid.amount)
     if use.hold is not None and hold is not None and use.final:
         holds.end(draft, use.hold)
@@ -41,6 +43,12 @@ def burn(draft: Draft, use: Use) -> Use:
         if move.to is Place.DRAWN:
             drawn[move.block] = drawn.get(move.block, 0) + move.amount
     return replace(use, slices=tuple(drawn.items()), unpaid=unpaid)
+
+
+def _hold(draft: Draft, use: Use) -> Hold | None:
+    """The hold that the usage names, if it is open and will be at the usage's time."""
+    hold: Hold | None = None if use.hold is None else draft.get(HOLD, use.hold)
+    return hold if hold is not None and use.time < hold.expires_at else None
 
 
 def unwound(draft: Draft, use: Use) -> Use:

@@ -5,7 +5,7 @@ What is held stays usable for its hold until that ends, even where its block exp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -49,7 +49,12 @@ def place(draft: Draft, body: HoldPlaced) -> Rejection | None:
 
 
 def place_again(draft: Draft, body: HoldPlaced) -> None:
-    """Set aside what a hold was promised, as it now can be: the promise stands."""
+    """Set aside what a hold was promised, as it now can be: the promise stands.
+
+    Of the same name there was none: one that had ended otherwise ends now.
+    """
+    if draft.get(HOLD, body.hold) is not None:
+        end(draft, body.hold)
     demand = _wanted(draft, body)
     assert isinstance(demand, Demand)
     parts = list(_reserve(draft, demand, others=False))
@@ -169,8 +174,15 @@ def _refusal(draft: Draft, demand: Demand) -> Rejection:
     )
 
 
-def draw(draft: Draft, hold_id: str, hold: Hold, demand: Demand, usage: Usage) -> Hold:
-    """Draw usage from what its hold has, in the hold's order; the hold with what is left of it.
+def draw(
+    draft: Draft,
+    hold_id: str,
+    hold: Hold,
+    demand: Demand,
+    usage: Usage,
+    reserved: Mapping[str, int],
+) -> None:
+    """Draw usage from what its hold has, in the hold's order, but for what is `reserved` of blocks.
 
     That a block has expired since does not matter; that it cannot pay for this usage does.
     """
@@ -178,11 +190,11 @@ def draw(draft: Draft, hold_id: str, hold: Hold, demand: Demand, usage: Usage) -
     spent: set[str] = set()
     for block_id, amount in hold.parts:
         terms = draft.granted(block_id)
-        part = 0
-        begun = demand.time >= terms.effective_at
+        part, most = 0, amount - reserved.get(block_id, 0)
+        begun = demand.time >= terms.effective_at and most
         if begun and not demand.paid and demand.fits(terms) and demand.ask(terms.unit):
             assert demand.rest is not None
-            part = min(demand.rest.amount, amount)
+            part = min(demand.rest.amount, most)
         if part:
             draw_from(draft, demand, block_id, Place.HELD, part, usage, hold=hold_id)
             _lapse(draft, block_id, terms)
@@ -192,15 +204,23 @@ def draw(draft: Draft, hold_id: str, hold: Hold, demand: Demand, usage: Usage) -
             left.append((block_id, amount - part))
     if spent:
         exhaust(draft, spent)
-    hold = replace(hold, parts=tuple(left))
-    draft.put(HOLD, hold_id, hold)
-    return hold
+    draft.put(HOLD, hold_id, replace(hold, parts=tuple(left)))
+
+
+def give_up(draft: Draft, hold_id: str, block_id: str, amount: int) -> None:
+    """Let a hold go without an amount that it has of a block."""
+    hold: Hold = draft.get(HOLD, hold_id)
+    parts = dict(hold.parts)
+    parts[block_id] -= amount
+    left = tuple((id_, part) for id_, part in parts.items() if part)
+    draft.put(HOLD, hold_id, replace(hold, parts=left))
+    draft.move(block_id, draft.granted(block_id), Place.HELD, Place.AVAILABLE, amount, hold=hold_id)
 
 
 def give_up_credit(draft: Draft, hold_id: str, unit: str, amount: int) -> None:
     """Usage of the hold became overage: that much is no longer set aside on the credit limit."""
-    hold: Hold | None = draft.get(HOLD, hold_id)
-    if hold is None or hold.unit != unit:
+    hold: Hold = draft.get(HOLD, hold_id)
+    if hold.unit != unit:
         return
     part = min(hold.credit, amount)
     _keep(draft, unit, -part)

@@ -26,6 +26,7 @@ from creditfold.core.state import (
     Account,
     Agenda,
     Block,
+    Hold,
     Phase,
 )
 
@@ -61,6 +62,8 @@ class Past(Overlay):
         self._to_keep: Counter[tuple[str, Place]] = Counter()
         self._has: Counter[tuple[str, Place]] = Counter()
         self._had: Counter[tuple[str, Place]] = Counter()
+        self._ended: list[str] = []
+        self._reserved: dict[tuple[str, str], int] = {}
         for item in reversed(list(items.values())):
             self._undo(item)
         account: Account = self.get((draft.customer, ACCOUNT, ""))
@@ -70,6 +73,7 @@ class Past(Overlay):
             item = items[place]
             assert isinstance(item, Command)
             self._to_keep.update(_taken(item))
+        self._reserve()
         self._keep()
 
     @property
@@ -90,7 +94,29 @@ class Past(Overlay):
             if item.unpaid is not None:
                 self.changes[customer, OVERAGE, item.overage(customer)] = None
         for image in item.images:
-            self.changes[customer, image.kind, image.id] = journal.restored(image)
+            key = customer, image.kind, image.id
+            if image.kind == HOLD and image.record is not None and self.get(key) is None:
+                self._ended.append(image.id)
+            self.changes[key] = journal.restored(image)
+
+    def _reserve(self) -> None:
+        """Note what commands take of blocks that holds have yet to give back.
+
+        Of what is not there otherwise, the hold that ended first gave it back first.
+        """
+        customer = self._draft.customer
+        wanted = Counter[str]()
+        for (block_id, place), amount in self._to_keep.items():
+            if place is Place.AVAILABLE:
+                block: Block | None = self.get((customer, BLOCK, block_id))
+                wanted[block_id] = amount - (block.available if block is not None else 0)
+        for id_ in dict.fromkeys(reversed(self._ended)):
+            hold: Hold | None = self.get((customer, HOLD, id_))
+            for block_id, amount in hold.parts if hold is not None else ():
+                part = min(amount, wanted[block_id])
+                if part > 0:
+                    wanted[block_id] -= part
+                    self._reserved[id_, block_id] = part
 
     def _keep(self) -> None:
         """Set aside what is there of what commands take later."""
@@ -114,9 +140,10 @@ class Past(Overlay):
     def redo(self, place: str, item: Use | Command) -> Use | Command:
         """Do an item again; it as it now is."""
         if isinstance(item, Use):
-            now = min(item.time, item.recorded_at)
+            now = min(item.time, self._draft.present)
             draft = self._begin(item.time, now, item.outcome(self._draft.customer))
-            use = burn(draft, replace(item, slices=(), unpaid=None, images=()))
+            reserved = {b: n for (id_, b), n in self._reserved.items() if id_ == item.hold}
+            use = burn(draft, replace(item, slices=(), unpaid=None, images=()), reserved)
             images = journal.images(draft, self._had) if journal.bounds(draft, use) else ()
             redone: Use | Command = replace(use, images=images)
         else:
@@ -130,6 +157,7 @@ class Past(Overlay):
     def _command(self, draft: Draft, place: str, item: Command) -> None:
         if item.placed is not None:
             holds.place_again(draft, item.placed)
+            self._forget(item.placed.hold)
         if item.released is not None and draft.get(HOLD, item.released) is not None:
             holds.end(draft, item.released)
         for block_id, terms in item.terms:
@@ -156,6 +184,8 @@ class Past(Overlay):
                 back = min(amount, self._has[block_id, at])
                 self._has[block_id, at] -= back
                 self._shift(draft, block_id, at, back)
+                if at is Place.AVAILABLE:
+                    self._give_up(draft, block_id, amount)
         for move in item.moves:
             if move.source in _UNUSED:
                 block = draft.edit_block(move.block)
@@ -169,6 +199,14 @@ class Past(Overlay):
                 blocks.revive(draft, block_id, draft.granted(block_id))
             else:
                 blocks.exhaust(draft, {block_id})
+
+    def _give_up(self, draft: Draft, block_id: str, amount: int) -> None:
+        """Take what is missing out of holds that had ended when it was taken, and now have not."""
+        for (id_, of), part in self._reserved.items():
+            more = min(part, amount - draft.edit_block(block_id).available)
+            if of == block_id and more > 0:
+                self._reserved[id_, of] -= more
+                holds.give_up(draft, id_, block_id, more)
 
     def fall_due(self, place: str, redone: dict[str, Item]) -> None:
         """Do what falls due before a place."""
@@ -215,7 +253,14 @@ class Past(Overlay):
         overage.schedule_repayment(draft)
         self.changes.update(draft.changes)
         self._last = max(self._last, place)
+        for id_ in [id_ for id_, _ in self._reserved]:
+            if self.get((draft.customer, HOLD, id_)) is None:
+                self._forget(id_)
         self._keep()
+
+    def _forget(self, hold: str) -> None:
+        """It has given back what was reserved of it."""
+        self._reserved = {key: n for key, n in self._reserved.items() if key[0] != hold}
 
 
 def _taken(item: Command) -> Counter[tuple[str, Place]]:

@@ -79,7 +79,8 @@ def reset(draft: Draft, enrolment: str) -> None:
     draft.resets = (*draft.resets, enrolment)
     for block_id, terms in _granted(draft, enrolment):
         roll(draft, block_id)
-        _end(draft, block_id, terms)
+        if draft.edit_block(block_id).remaining:
+            _end(draft, block_id, terms)
 
 
 def end_again(draft: Draft, enrolment: str, but: Collection[str]) -> None:
@@ -95,7 +96,8 @@ def _granted(draft: Draft, enrolment: str) -> Iterator[tuple[str, Terms]]:
     for block_id in () if wallet is None else wallet.blocks:
         terms = draft.granted(block_id)
         block: Block = draft.get(BLOCK, block_id)
-        if terms.enrolment == enrolment and terms.rolled_from is None and block.available:
+        left = block.available or block.held
+        if terms.enrolment == enrolment and terms.rolled_from is None and left:
             yield block_id, terms
 
 
@@ -106,8 +108,7 @@ def _end(draft: Draft, block_id: str, terms: Terms) -> None:
     terms = replace(terms, expires_at=draft.time)
     draft.put(TERMS, block_id, terms)
     reorder(draft, block_id, terms)
-    if draft.edit_block(block_id).remaining:
-        expire(draft, block_id)
+    expire(draft, block_id)
 
 
 def _trim(draft: Draft, enrolment: str, cap: int) -> None:
