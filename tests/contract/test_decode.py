@@ -66,6 +66,7 @@ def test_a_policy_is_read_whole():
         statement_every=Every(months=1),
         included_treatment=IncludedTreatment.RATABLE,
         ratable_basis=RatableBasis.MONTHS,
+        right_breakage=Exact(5, 2),
     )
     assert keys == body(POLICY, full("policy.published")).keys
 

@@ -122,6 +122,7 @@ def facts() -> list[Event]:
     _paid_by_credit(book)
     _stated(book)
     _over_time(book)
+    _earned_as_expected(book)
     book.published("clock.held", {})
     book.published("clock.released", {}, "2026-04-01T00:00:00Z")
     return book.facts
@@ -210,6 +211,19 @@ def _over_time(book: Book) -> None:
     book.pay("5", "2026-03-31T18:00:00Z", "g51")
     book.applied("subscription.renewed", {"subscription": "half"})
     book.applied("subscription.cancelled", {"subscription": "half"}, "2026-03-31T20:00:00Z")
+
+
+def _earned_as_expected(book: Book) -> None:
+    """Points that were billed before they came, and are drawn less than was expected."""
+    sold = {"amount": "90", "sells": [{"block": "points"}]}
+    book.invoice(sold, invoice="g60", at="2026-03-31T21:00:00Z")
+    right = {"kind": "material_right", "value": {"amount": "90", "currency": "USD"}}
+    book.grant("points", "100", unit="coins", priority=-5, **right)
+    for version, rate, quantity in ((7, "0.4", "15"), (8, "0.1", "1")):
+        keys = {"keys": {"breakage.rate": {"material_right": rate}}, "version": version}
+        more = {"effective_from": book.at, "approver": "b", "evidence": "redemptions"}
+        book.published("policy.published", POLICY | keys | more)
+        book.use(quantity)
 
 
 def _asked(book: Book) -> str:

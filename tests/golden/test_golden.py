@@ -49,6 +49,9 @@ RULES = {
     "R-SHORTFALL",
     "R-SHORTFALL-PROP",
     "R-RATABLE",
+    "R-ALLOC",
+    "R-DRAW-PROP",
+    "R-REESTIMATE",
     "R-RATABLE-UNFUNDED",
 }
 

@@ -96,7 +96,7 @@ FULL = {
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 15), currency="USD", products={"p": (BIG, 1)}, breakage=14,
-        lines=(("i", "1"),), rolled_into="b~1"
+        lines=(("i", "1"),), rolled_into="b~1", unlikely=Exact(5, 2)
     )],
     state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
     state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),

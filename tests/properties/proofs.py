@@ -14,8 +14,9 @@ def _number(proof: Event, name: str) -> Fraction:
 
 
 def _revenue(proof: Event, units: str) -> int:
-    """HE(V*u/Q)."""
-    return round(_number(proof, "V") * _number(proof, units) / _number(proof, "Q"))
+    """HE(V*u/Q), or where E is expected, HE(V*u/max(E,u))."""
+    over = max(_number(proof, "E"), _number(proof, units)) if "E" in proof else _number(proof, "Q")
+    return round(_number(proof, "V") * _number(proof, units) / over) if over else 0
 
 
 def draw(lines: list[Event], proof: Event) -> None:
@@ -36,9 +37,8 @@ def draw(lines: list[Event], proof: Event) -> None:
 
 def expiry(lines: list[Event], proof: Event) -> None:
     """Breakage is what is funded and not used, less the breakage before."""
-    used = _revenue(proof, "u") if Fraction(proof["Q"]) else 0
-    left = max(0, int(proof["funded"]) - used)
-    assert left - int(proof["breakage0"]) == _signed(lines, "4050", "4910"), lines
+    left = max(0, int(proof["funded"]) - _revenue(proof, "u"))
+    assert left - int(proof["breakage0"]) == _signed(lines, "4000", "4050", "4910"), lines
 
 
 def funding(lines: list[Event], proof: Event) -> None:
@@ -107,14 +107,14 @@ def arrears_taken_back(lines: list[Event], proof: Event) -> None:
 
 def respread(lines: list[Event], proof: Event) -> None:
     """After a change of value or units, usage revenue is brought to HE(V*u/Q) of now."""
-    after = _revenue(proof, "u") if Fraction(proof["Q"]) else 0
+    after = _revenue(proof, "u")
     assert after - int(proof["usage0"]) == _signed(lines, "4000"), lines
 
 
 def breakage_above(lines: list[Event], proof: Event) -> None:
     """What is funded above all that the rest is worth, less the breakage before."""
     above = max(0, int(proof["funded"]) - int(proof["V"]))
-    assert above - int(proof["breakage0"]) == _signed(lines, "4050", "4910"), lines
+    assert above - int(proof["breakage0"]) == _signed(lines, "4000", "4050", "4910"), lines
 
 
 def _signed(lines: list[Event], *accounts: str) -> int:
@@ -131,7 +131,9 @@ def unfunding(lines: list[Event], proof: Event) -> None:
     """What is given back leaves the liability first, then it is unbilled."""
     amount = int(proof["funded0"]) - int(proof["funded1"])
     owed = min(amount, max(0, int(proof["funded0"]) - int(proof["recognised"])))
-    assert owed == _total([line for line in lines if line["debit"] in ("2000", "2030")]), lines
+    assert owed == _total([line for line in lines if line["debit"] in ("2000", "2010", "2030")]), (
+        lines
+    )
     assert amount == _total(lines), lines
 
 
@@ -206,7 +208,10 @@ FORMULAS: dict[str, Callable[[list[Event], Event], None]] = {
     "max(0,funded-HE(V*u/Q))-breakage0": expiry,
     "max(0,funded-V)-breakage0": breakage_above,
     "HE(V*u/Q)-usage0": respread,
+    "HE(V*u/max(E,u))-usage0": respread,
+    "max(0,funded-HE(V*u/max(E,u)))-breakage0": expiry,
     "V": concession,
+    "funded": one("funded"),
     "funded1-funded0": funding,
     "funded0-funded1": unfunding,
     "min(value,tax)": tax_of_value,

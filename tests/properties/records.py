@@ -58,18 +58,25 @@ class Lot:
     concession: int = 0
     paid_invoices: int = 0
     passed: int = 0
+    forfeited: int = 0
+    likely: Fraction | None = None
     contra: bool = False
     granted: bool = False
 
     @property
     def owed(self) -> int:
         """What the liability accounts hold for it."""
-        return -self.accounts["2000"] - self.accounts["2030"]
+        return -self.accounts["2000"] - self.accounts["2010"] - self.accounts["2030"]
+
+    @property
+    def used(self) -> int:
+        """What 4000 holds for what was drawn: what lapses of a material right stands there too."""
+        return -self.accounts["4000"] - self.forfeited
 
     @property
     def lapsed(self) -> int:
         """What expired unused: breakage, or the part of a concession that was taken back."""
-        return self.concession - self.accounts["4050"] - self.accounts["4910"]
+        return self.concession - self.accounts["4050"] - self.accounts["4910"] + self.forfeited
 
     @property
     def remaining(self) -> Fraction:
@@ -86,9 +93,16 @@ class Lot:
         return self.value - self.released
 
     @property
+    def expected(self) -> Fraction:
+        """What the value is earned over: all units, of a material right those that are expected."""
+        if self.likely is None:
+            return self.units
+        return max(self.units * self.likely, self.places["drawn"])
+
+    @property
     def usage_revenue(self) -> int:
-        """HE(V*u/Q) in minor units; nothing for a block that was only sold so far."""
-        return round(self.worth * self.places["drawn"] / self.units) if self.units else 0
+        """HE(V*u/E) in minor units; nothing for a block that was only sold so far."""
+        return round(self.worth * self.places["drawn"] / self.expected) if self.expected else 0
 
     @property
     def breakage(self) -> int:
@@ -135,12 +149,17 @@ class Lot:
         if line["proof"]["f"] == "funded0-funded1":
             self.funded -= line["amount"]
         if line["proof"]["f"] in ("min(value,tax)", "max(0,value-tax)"):
-            leaves = line["debit"] in ("2000", "2030")
+            leaves = line["debit"] in ("2000", "2010", "2030")
             self.funded -= line["amount"] if leaves else -line["amount"]
             self.paid_invoices += line["amount"] if leaves else -line["amount"]
         if "4000" in (line["debit"], line["credit"]):
-            sign = 1 if line["credit"] == "4000" else -1
-            self.earned[line["product"]] += sign * line["amount"]
+            signed = line["amount"] if line["credit"] == "4000" else -line["amount"]
+            if "product" in line:
+                self.earned[line["product"]] += signed
+            else:
+                self.forfeited += signed
+        if "E" in line["proof"]:
+            self.likely = Fraction(line["proof"]["E"]) / Fraction(line["proof"]["Q"])
 
     def give(self, line: Event, other: Lot) -> None:
         """What is funded of units that went to another block is funded there."""

@@ -150,6 +150,20 @@ class ThresholdData(Data):
         return policy_facts.Threshold(self.unit, self.amount, self.percent)
 
 
+class BreakageRateData(Data):
+    """The part of a kind's units that nobody is expected to draw."""
+
+    model_config = ConfigDict(title="BreakageRate")
+
+    material_right: Amount = Field(description="Of material rights, as a fraction below 1.")
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> BreakageRateData:
+        if self.material_right.compared(Exact(1, 0)) >= 0:
+            raise invalid("all of it would lapse: write a fraction below 1, such as 0.05")
+        return self
+
+
 class PolicyKeysData(Data):
     """Only the choices that the version changes."""
 
@@ -262,6 +276,12 @@ class PolicyKeysData(Data):
         description="Whether lines over a period are earned by time, or in equal parts for each "
         "month of the calendar. For lines from then on.",
     )
+    breakage_rate: BreakageRateData | None = Field(
+        None,
+        alias="breakage.rate",
+        description="The part of units that nobody is expected to draw, by kind. It counts from "
+        "the next draw on, and needs evidence and an approver.",
+    )
     commitment_progress: list[_Percent] | None = Field(
         None,
         alias="notice.commitment_progress",
@@ -315,6 +335,9 @@ class PolicyKeysData(Data):
             else tuple(sorted(set(self.commitment_progress))),
             statement_every=self.statement_every,
             included_treatment=choice(policy_facts.IncludedTreatment, self.included_treatment),
+            right_breakage=None
+            if self.breakage_rate is None
+            else self.breakage_rate.material_right,
             ratable_basis=choice(policy_facts.RatableBasis, self.ratable_basis),
         )
 
@@ -329,6 +352,12 @@ class PolicyPublished(Data):
     approver: Name | None = Field(None, description="Who approved it.")
     evidence: Text | None = Field(None, description="Where the approval or its reason is kept.")
     reason: Text = Field(min_length=1, description="Why, for auditors.")
+
+    @model_validator(mode="after")
+    def _is_estimated(self) -> PolicyPublished:
+        if self.keys.breakage_rate is not None and not (self.evidence and self.approver):
+            raise invalid("breakage.rate is a judgement: give its evidence and its approver")
+        return self
 
     def body(self) -> policy_facts.PolicyPublished:
         """As the fold reads it."""

@@ -339,6 +339,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "statement.every": "month",
                 "included.treatment": "ratable",
                 "ratable.basis": "months",
+                "breakage.rate": {"material_right": "0.05"},
             },
             "author": "ada@example.com",
             "approver": "grace@example.com",

@@ -26,7 +26,7 @@ from creditfold.core.calendar import Until
 
 PROPERTIES_MAX = 100
 
-KindName = Literal["promotional", "goodwill", "sla", "included", "paid", "buffer"]
+KindName = Literal["promotional", "goodwill", "sla", "included", "material_right", "paid", "buffer"]
 
 
 class MoneyData(Data):
@@ -72,6 +72,8 @@ class GrantData(Data):
     kind: KindName = Field(
         description="paid: sold to the customer; promotional: free, never revenue; goodwill and "
         "sla: given for a failure, value is the price given back; included: part of a plan; "
+        "material_right: an option or points that came with a sale, value is their part of its "
+        "price; "
         "buffer: drawn after everything else."
     )
     unit: Name = Field(description="What the credit is counted in: a currency or declared unit.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from typing import NamedTuple
 
-from creditfold.core import revenue, top_ups
+from creditfold.core import grant_postings, revenue, top_ups
 from creditfold.core.booking import bind_funding
 from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account
@@ -214,7 +214,8 @@ def issue(draft: Draft, block_id: str, terms: Terms) -> None:
     block.currency = terms.currency
     draft.move(block_id, terms, Place.ORIGIN, Place.ISSUED, terms.quantity)
     if terms.lapses_to is not None and terms.rolled_from is None and terms.transferred_from is None:
-        revenue.post_concession(draft, block_id, terms)
+        grant_postings.post_concession(draft, block_id, terms)
+    grant_postings.post_right(draft, block_id, terms)
     _enter_wallet(draft, block_id, terms)
     items: list[Item] = []
     if terms.effective_at > draft.now:

@@ -13,6 +13,7 @@ class Account(StrEnum):
     UNBILLED = "1150"
     CONTRACT_ASSET = "1160"
     CREDITS = "2000"
+    MATERIAL_RIGHTS = "2010"
     UNALLOTTED = "2020"
     SERVICE_CREDITS = "2030"
     IN_TRANSIT = "2040"
@@ -40,6 +41,7 @@ _PATHS = {
     Account.UNBILLED: "Assets:Receivable:Unbilled",
     Account.CONTRACT_ASSET: "Assets:ContractAsset",
     Account.CREDITS: "Liabilities:ContractLiability:Credits",
+    Account.MATERIAL_RIGHTS: "Liabilities:ContractLiability:MaterialRights",
     Account.UNALLOTTED: "Liabilities:ContractLiability:Other",
     Account.SERVICE_CREDITS: "Liabilities:ContractLiability:ServiceCredits",
     Account.IN_TRANSIT: "Liabilities:ContractLiability:InTransit",

@@ -94,6 +94,8 @@ def _counts(draft: Draft, use: Use, unit: str) -> int:
 
 def _bought(terms: Terms) -> bool:
     """Whether drawing the block counts: a customer who is given credit has not met a minimum."""
+    if terms.kind is Kind.MATERIAL_RIGHT:
+        return False  # it came with another sale
     return not terms.free and (terms.kind is not Kind.BUFFER or terms.value > 0)
 
 

@@ -12,7 +12,7 @@ from creditfold.core.chart import Account as Ledger
 from creditfold.core.counted import COVERED, OVERAGE, USED, Counted, Usage
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting, Sent, Shortfall
-from creditfold.core.exact import decimal
+from creditfold.core.exact import Exact, decimal
 from creditfold.core.facts import OveragePolicy
 from creditfold.core.overlay import Overlay
 from creditfold.core.policy import Policy
@@ -99,6 +99,12 @@ class Draft:
         self._journal = 0
         self.policy: Policy
         self.policy, self._policy_hash = catalog.policy(time, time if by_clock else None)
+
+    @property
+    def right_breakage(self) -> Exact | None:
+        """The part of a material right's units that the books expect nobody to draw, by now."""
+        policy = self.policy if self.by_clock else self.catalog.policy(self.now)[0]
+        return policy.right_breakage
 
     def send(self, what: str, to: str, data: dict[str, Any]) -> None:
         """Tell another customer, wherever it lives."""

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     GOODWILL = "goodwill"
     SLA = "sla"
     INCLUDED = "included"
+    MATERIAL_RIGHT = "material_right"
     PAID = "paid"
     BUFFER = "buffer"
 

@@ -8,6 +8,7 @@ from msgspec.structs import asdict, replace
 from creditfold.core.calendar import Every
 from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.entries import canonical, sha256
+from creditfold.core.exact import Exact
 from creditfold.core.facts import OveragePolicy, Recognition
 from creditfold.core.policy_facts import (
     Chargeback,
@@ -57,6 +58,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     commitment_progress: tuple[int, ...] = ()
     included_treatment: IncludedTreatment = IncludedTreatment.USAGE_THEN_BREAKAGE
     ratable_basis: RatableBasis = RatableBasis.DAYS
+    right_breakage: Exact | None = None
 
     @property
     def in_order(self) -> bool:

@@ -113,6 +113,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     commitment_progress: tuple[int, ...] | None = None
     included_treatment: IncludedTreatment | None = None
     ratable_basis: RatableBasis | None = None
+    right_breakage: Exact | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -56,7 +56,7 @@ def above(block_id: str, terms: Terms, block: Block) -> Rejection:
 def share(block: Block, amount: int) -> int:
     """What `amount` unused units are worth in minor units: HE(V*(u+q)/Q) - HE(V*u/Q)."""
     after = half_even(block.worth * (block.drawn + amount), block.units)
-    return after - revenue.usage_revenue(block)
+    return after - revenue.drawn_value(block)
 
 
 def release(

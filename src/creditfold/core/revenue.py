@@ -11,6 +11,10 @@ Q and V are those of now: what was voided, refunded, rolled out or transferred o
 share of the value. Every posting is one of these less what is posted of it, so batching, replay and
 order of payment never change a total, and no account for rounding exists.
 
+A material right (an option, loyalty points) is earned by what is expected to be drawn: of its
+units a part is unlikely to be, so U = HE(V * u / max(E, u)), its lapse is 4000 too, and its
+liability 2010 (ASC 606-10-55-42..48, Example 52). An estimate counts from the next draw on.
+
 An SLA or goodwill credit that compensates a failure is granted funded, against 4910: V minor units
 of price are given back. Its liability is 2030, and what lapses of it reverses 4910 (ASC
 606-10-32-5..9), or is breakage by policy.
@@ -18,29 +22,41 @@ of price are given back. Its liability is 2030, and what lapses of it reverses 4
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
-from creditfold.core.exact import decimal, half_even
-from creditfold.core.split import split
+from creditfold.core.exact import decimal, half_even, pow10
+from creditfold.core.facts import Kind
+from creditfold.core.split import pairs, split
 from creditfold.core.state import Block, Terms
 
 DRAW = "R-DRAW"
 DRAW_UNFUNDED = "R-DRAW-UNFUNDED"
 DRAW_SLA = "R-DRAW-SLA"
-GRANT_SLA = "R-SLA-GRANT"
 EXPIRE_SLA = "R-EXPIRE-SLA"
 EXPIRE = "R-EXPIRE"
 RESET = "R-RESET"
 REOPEN = "R-REOPEN"
 CORRECT = "R-CORRECT"
+DRAW_PROPORTIONAL = "R-DRAW-PROP"
+REESTIMATE = "R-REESTIMATE"
 
 
 def usage_revenue(block: Block) -> int:
     """U, in minor units of the block's currency; 0 for a block whose grant has not arrived."""
+    value, expected = block.pace
+    return half_even(value * block.drawn, expected) if block.drawn else 0
+
+
+def drawn_value(block: Block) -> int:
+    """What of its value the units that were drawn had: what the others have, leaves with them."""
     return half_even(block.worth * block.drawn, block.units) if block.drawn else 0
+
+
+def transferable(block: Block) -> int:
+    """What is billed or paid of the units that are not drawn."""
+    return max(0, block.funded - drawn_value(block) - breakage(block))
 
 
 def breakage(block: Block) -> int:
@@ -61,12 +77,17 @@ def unbilled(block: Block) -> int:
 
 def liability(terms: Terms) -> Account:
     """The account in which the block's carrying value stands."""
-    return Account.SERVICE_CREDITS if terms.lapses_to else Account.CREDITS
+    if terms.lapses_to:
+        return Account.SERVICE_CREDITS
+    right = terms.kind is Kind.MATERIAL_RIGHT
+    return Account.MATERIAL_RIGHTS if right else Account.CREDITS
 
 
 def lapse(terms: Terms) -> Account:
     """The account that takes what is funded and expires."""
-    return Account(terms.lapses_to) if terms.lapses_to else Account.BREAKAGE
+    if terms.lapses_to:
+        return Account(terms.lapses_to)
+    return Account.USAGE if terms.kind is Kind.MATERIAL_RIGHT else Account.BREAKAGE
 
 
 def has_price(block: Block, terms: Terms) -> bool:
@@ -86,6 +107,9 @@ def post_draw(
         return
     units, posted = block.products.get(product, (0, 0))
     block.products = {**block.products, product: (units + amount, posted)}
+    if terms.kind is Kind.MATERIAL_RIGHT:
+        post_correction(draft, block_id, terms, less=REESTIMATE)
+        return
     before, after = posted_usage(block), usage_revenue(block)
     earned = _earn(block, after - before)
     if not earned:
@@ -109,7 +133,7 @@ def post_draw(
         ((DRAW_SLA if terms.lapses_to else DRAW, liability(terms)), funded),
         ((DRAW_UNFUNDED, Account.UNBILLED), after - before - funded),
     ]
-    for (rule, debit), product_, minor in _pairs(debits, earned):
+    for (rule, debit), product_, minor in pairs(debits, earned):
         draft.post(
             rule,
             debit,
@@ -132,16 +156,19 @@ def post_respread(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
     post_breakage(draft, rule, block_id, terms)
 
 
-def post_correction(draft: Draft, block_id: str, terms: Terms) -> None:
+def post_correction(draft: Draft, block_id: str, terms: Terms, *, less: str = CORRECT) -> None:
     """Usage of the block changed after the fact: what its products earn is dealt anew.
 
     Less of a product is R-CORRECT, more is a draw; what becomes or was breakage expires or reopens.
     """
     block = draft.edit_block(block_id)
+    draw = DRAW_SLA if terms.lapses_to else DRAW
+    if terms.kind is Kind.MATERIAL_RIGHT:
+        block.unlikely, draw = draft.right_breakage, DRAW_PROPORTIONAL
     _lower_breakage(draft, REOPEN, block_id, terms)
     before = posted_usage(block)
     undealt = {product: (units, 0) for product, (units, _) in block.products.items()}
-    dealt = dict(split(undealt, usage_revenue(block), block.worth, block.units))
+    dealt = dict(split(undealt, usage_revenue(block), *block.pace))
     earned = [
         (product, dealt.get(product, 0) - posted)
         for product, (_, posted) in sorted(block.products.items())
@@ -149,8 +176,7 @@ def post_correction(draft: Draft, block_id: str, terms: Terms) -> None:
     block.products = {
         product: (units, dealt.get(product, 0)) for product, (units, _) in block.products.items()
     }
-    draw = DRAW_SLA if terms.lapses_to else DRAW
-    rules = {False: (CORRECT, CORRECT), True: (draw, DRAW_UNFUNDED)}
+    rules = {False: (less, less), True: (draw, DRAW_UNFUNDED)}
     _post_usage(draft, rules, block_id, terms, before, earned)
     post_breakage(draft, expiry_rule(terms), block_id, terms)
 
@@ -176,11 +202,10 @@ def _post_usage(
     """
     block = draft.edit_block(block_id)
     recognised = before + block.breakage
+    earned_by, operands = _target(block, terms)
     proof: dict[str, str | int] = {
-        "f": "HE(V*u/Q)-usage0",
-        "V": block.worth,
-        "Q": decimal(block.units, terms.exponent),
-        "u": decimal(block.drawn, terms.exponent),
+        "f": f"{earned_by}-usage0",
+        **operands,
         "usage0": before,
         "recognised0": recognised,
         "funded": block.funded,
@@ -197,7 +222,7 @@ def _post_usage(
             ((funded_rule, liability(terms)), against),
             ((unfunded_rule, Account.UNBILLED), total - against),
         ]
-        for (rule, other), product, minor in _pairs(sides, products):
+        for (rule, other), product, minor in pairs(sides, products):
             draft.post(
                 rule,
                 other if up else Account.USAGE,
@@ -219,13 +244,28 @@ def _earn(block: Block, amount: int) -> list[tuple[str, int]]:
     """Split more (or less) usage revenue over the block's products, and note it."""
     if amount == 0:
         return []
-    earned = split(block.products, amount, block.worth, block.units)
+    earned = split(block.products, amount, *block.pace)
     products = dict(block.products)
     for product, minor in earned:
         units, posted = products[product]
         products[product] = (units, posted + minor)
     block.products = products
     return earned
+
+
+def _target(block: Block, terms: Terms) -> tuple[str, dict[str, str | int]]:
+    """The formula of what the block has earned by usage, and its operands."""
+    operands: dict[str, str | int] = {
+        "V": block.worth,
+        "Q": decimal(block.units, terms.exponent),
+        "u": decimal(block.drawn, terms.exponent),
+    }
+    if block.unlikely is None:
+        return "HE(V*u/Q)", operands
+    unlikely = block.unlikely
+    expected = block.units * (pow10(unlikely.decimals) - unlikely.coefficient)
+    operands["E"] = decimal(expected, terms.exponent + unlikely.decimals)
+    return "HE(V*u/max(E,u))", operands
 
 
 def _product_proof(
@@ -235,42 +275,6 @@ def _product_proof(
         return proof
     units, posted = block.products[product]
     return {**proof, "product_u": decimal(units, terms.exponent), "product_posted": posted}
-
-
-_Side = TypeVar("_Side")
-
-
-def _pairs(
-    sides: Sequence[tuple[_Side, int]], others: Sequence[tuple[str, int]]
-) -> Iterator[tuple[_Side, str, int]]:
-    """Pair two lists of the same sum greedily, in the order of both."""
-    rest = list(others)
-    for side, total in sides:
-        open_ = total
-        while open_:
-            product, minor = rest[0]
-            part = min(open_, minor)
-            yield side, product, part
-            open_ -= part
-            if part == minor:
-                rest.pop(0)
-            else:
-                rest[0] = (product, minor - part)
-
-
-def post_concession(draft: Draft, block_id: str, terms: Terms) -> None:
-    """Granting the credit lowers the price of what failed (ASC 606-10-32-43)."""
-    draft.edit_block(block_id).funded = terms.value
-    draft.begin_entry()
-    draft.post(
-        GRANT_SLA,
-        Account.CONTRA_SERVICE_CREDITS,
-        Account.SERVICE_CREDITS,
-        terms.value,
-        terms.currency,
-        {"f": "V", "V": terms.value},
-        block=block_id,
-    )
 
 
 def post_expiry(draft: Draft, block_id: str, terms: Terms, effective: int) -> None:
@@ -299,11 +303,10 @@ def post_breakage(
         return
     block = draft.edit_block(block_id)
     before, after = block.breakage, breakage(block)
+    earned_by, operands = _target(block, terms)
     proof: dict[str, str | int] = {
-        "f": "max(0,funded-HE(V*u/Q))-breakage0",
-        "V": block.worth,
-        "Q": decimal(block.units, terms.exponent),
-        "u": decimal(block.drawn, terms.exponent),
+        "f": f"max(0,funded-{earned_by})-breakage0",
+        **operands,
         "funded": block.funded,
         "breakage0": before,
     }

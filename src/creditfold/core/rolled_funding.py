@@ -5,6 +5,7 @@ from __future__ import annotations
 from creditfold.core import revenue
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
+from creditfold.core.split import pairs
 
 ROLL = "R-ROLL"
 
@@ -25,17 +26,20 @@ def post_roll(
         "V": block.value,
         "recognised": recognised,
     }
+    owed = revenue.liability(terms)
+    earned = revenue.posted_usage(left) + left.breakage
+    carried = min(amount, max(0, left.funded - earned))
+    unbilled = min(amount, max(0, recognised - before))
     left.funded -= amount
     block.funded += amount
-    unbilled = min(amount, max(0, recognised - before))
     draft.begin_entry()
-    for account, part in (
-        (Account.UNBILLED, unbilled),
-        (revenue.liability(terms), amount - unbilled),
+    for debit, account, part in pairs(
+        ((owed, carried), (Account.UNBILLED, amount - carried)),
+        ((Account.UNBILLED, unbilled), (owed, amount - unbilled)),
     ):
         draft.post(
             ROLL,
-            revenue.liability(terms),
+            debit,
             account,
             part,
             block.currency,

@@ -50,7 +50,7 @@ def roll(draft: Draft, block_id: str) -> None:
     if not quantity or (ends is not None and ends <= draft.time):
         return
     block = draft.edit_block(block_id)
-    earned, funded, value = revenue.usage_revenue(block), block.funded, 0
+    earned, funded, value = revenue.drawn_value(block), block.funded, 0
     if amount:
         value = release(draft, block_id, terms, amount, Place.ROLLED_OUT)
     rolled_into = _id(draft, block_id)

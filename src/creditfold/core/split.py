@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+_Side = TypeVar("_Side")
+_Other = TypeVar("_Other")
 
 
 def split(
@@ -36,3 +40,21 @@ def split(
             residual[product] -= quantity
             amount -= 1
     return sorted((product, sign * units) for product, units in given.items() if units)
+
+
+def pairs(
+    sides: Sequence[tuple[_Side, int]], others: Sequence[tuple[_Other, int]]
+) -> Iterator[tuple[_Side, _Other, int]]:
+    """Pair two lists of the same sum greedily, in the order of both."""
+    rest = list(others)
+    for side, total in sides:
+        open_ = total
+        while open_:
+            product, minor = rest[0]
+            part = min(open_, minor)
+            yield side, product, part
+            open_ -= part
+            if part == minor:
+                rest.pop(0)
+            else:
+                rest[0] = (product, minor - part)

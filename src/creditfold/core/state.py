@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from creditfold.core.exact import Exact, pow10
 from creditfold.core.facts import DrawsOn, Kind, OveragePolicy, Period, Rollover
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
@@ -134,7 +135,8 @@ class Block(Struct, gc=False):
     rolled out, transferred out, applied to invoices). `sold` is what invoice lines ask for it,
     `funded` the part that is unconditional or paid; a line may sell a block before its grant
     arrives. `lines` are the (invoice, line) that sell it. `products` holds, per product, [units
-    drawn, revenue posted]; `breakage` is posted too.
+    drawn, revenue posted]; `breakage` is posted too. Of a material right's units `unlikely` is the
+    part that nobody is expected to draw, as it was estimated when revenue was last posted.
     """
 
     issued: int = 0
@@ -156,6 +158,7 @@ class Block(Struct, gc=False):
     breakage: int = 0
     lines: tuple[tuple[str, str], ...] = ()
     rolled_into: str | None = None
+    unlikely: Exact | None = None
 
     @property
     def remaining(self) -> int:
@@ -187,6 +190,15 @@ class Block(Struct, gc=False):
     def worth(self) -> int:
         """The value of `units`."""
         return self.value - self.released
+
+    @property
+    def pace(self) -> tuple[int, int]:
+        """(V, E): with u units drawn, HE(V*u/E) is earned; E is what is expected to be drawn."""
+        if self.unlikely is None:
+            return self.worth, self.units
+        scale = pow10(self.unlikely.decimals)
+        expected = self.units * (scale - self.unlikely.coefficient)
+        return self.worth * scale, max(expected, self.drawn * scale)
 
 
 class Wallet(Struct):

@@ -38,7 +38,7 @@ def send(draft: Draft, body: CreditTransferred) -> Rejection | None:
     terms, amount = found
     block: Block = draft.get(BLOCK, body.block)
     value = share(block, amount)
-    if value > revenue.carrying(block):
+    if value > revenue.transferable(block):
         return Rejection(
             Code.NOT_PAID,
             f"block {body.block} is not billed or paid as far as it would leave: bill it first",
