@@ -28,6 +28,16 @@ PART = {
     "lines": [LINE, PINGS],
     "part": 2,
     "parts": 2,
+    "shortfalls": [
+        {"id": "s:shortfall:1", "subscription": "s", "currency": "USD", "amount": "5"},
+        {
+            "id": "s:shortfall:0",
+            "subscription": "s",
+            "currency": "USD",
+            "amount": "-1",
+            "earlier": True,
+        },
+    ],
 }
 
 
@@ -45,10 +55,12 @@ def test_each_line_tells_what_was_used_covered_and_not():
         "-1 credits paid",
         "-1 at 0.5 = -0.5 USD, -1 at 0.5 = -0.5 USD (carry)",
         "3, no price",
+        "5 USD",
+        "s:shortfall:0 (earlier term)",
     ):
         assert part in text
 
 
 def test_what_is_carried_is_not_to_be_billed():
-    assert "-0.5 USD, 3 pings" == billable(PART)
+    assert "3.5 USD, 3 pings" == billable(PART)
     assert "ada:statement:1 (2 of 2)" in shown(show_statements, [PART])

@@ -130,7 +130,7 @@ FULL = {
     ],
     statement_state.STATEMENT: [
         statement_state.Statement(1, 2, BIG),
-        statement_state.Statement(2, 3, 4, open=False),
+        statement_state.Statement(2, 3, 4, open=False, shortfalls=(("s:shortfall:1", BIG),)),
     ],
     statement_state.TALLY: [
         statement_state.Tally({}),
@@ -169,7 +169,8 @@ FULL = {
     ],
     commitment_state.COMMITMENT_TERM: [
         commitment_state.CommitmentTerm("s", "USD", 1, 2, False),
-        commitment_state.CommitmentTerm("s", "USD", 1, 2, True, str(2**70), 5, 4, True, (50, 80)),
+        commitment_state.CommitmentTerm("s", "USD", 1, 2, True, str(2**70), 5, 4, True, (50, 80),
+                                        ((1, 5), (2, -1))),
     ],
     program_state.ENROLMENT: [
         program_state.Enrolment(1, 2, 3),

@@ -21,6 +21,7 @@ from properties.events import (
     balances,
     fact,
     instant,
+    of_type,
     outcomes,
     postings,
     snapshots,
@@ -39,6 +40,16 @@ SETTING: list[tuple[str, Event]] = [
             "version": 1,
             "effective_from": "2025-01-01T00:00:00Z",
             "rates": [{"meter": "calls", "unit": "USD", "per_unit": "0.75"}],
+        },
+    ),
+    (
+        "policy.published",
+        {
+            "version": 1,
+            "effective_from": "2025-01-01T00:00:00Z",
+            "keys": {"statement.every": "PT16H"},
+            "author": "a",
+            "reason": "r",
         },
     ),
 ]
@@ -190,5 +201,12 @@ def test_each_term_is_what_the_unit_ledger_adds_up_to_in_any_order(
             for each in snapshot["commitments"]
         }
         assert expected == stated
+        listed: Counter[str] = Counter()
+        for notice in of_type(records, "notice.statement_ready"):
+            for each in notice["statement"].get("shortfalls", ()):
+                listed[each["id"]] += Fraction(each["amount"]) * 100
+        assert {id_: amount for id_, (_, amount) in stated.items() if amount} == {
+            id_: amount for id_, amount in listed.items() if amount
+        }
         ends.append((stated, {k: v for k, v in balances(postings(records)).items() if v}))
     assert ends[0] == ends[1]

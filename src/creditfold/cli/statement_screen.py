@@ -24,6 +24,10 @@ def show_statement(out: Console, statement: dict[str, Any]) -> None:
         )
         for line in statement["lines"]
     ]
+    for missed in statement.get("shortfalls", ()):
+        what = missed["id"] + (" (earlier term)" if missed.get("earlier") else "")
+        amount = f"{missed['amount']} {missed['currency']}"
+        rows.append((missed["subscription"], what, "", "", amount))
     columns = ("subscription", "meter", "used", "covered by credit", "not covered")
     out.print(screen.table(columns, rows, right=("used",)))
 
@@ -32,11 +36,15 @@ def show_statements(out: Console, statements: list[dict[str, Any]]) -> None:
     """One row a statement."""
     screen.heading(out, "Statements")
     rows = [
-        (_name(each), each["from"][:16], each["to"][:16], len(each["lines"]), billable(each))
+        (_name(each), each["from"][:16], each["to"][:16], _lines(each), billable(each))
         for each in statements
     ]
     columns = ("statement", "from", "to", "lines", "to bill")
     out.print(screen.table(columns, rows, right=("lines",)))
+
+
+def _lines(statement: dict[str, Any]) -> int:
+    return len(statement["lines"]) + len(statement.get("shortfalls", ()))
 
 
 def _name(statement: dict[str, Any]) -> str:
@@ -54,6 +62,8 @@ def billable(statement: dict[str, Any]) -> str:
             if "policy" not in part:
                 unit = part.get("unit", line["meter"])
                 found.setdefault(unit, []).append(part.get("amount", part["quantity"]))
+    for missed in statement.get("shortfalls", ()):
+        found.setdefault(missed["currency"], []).append(missed["amount"])
     return ", ".join(f"{total(*amounts)} {unit}" for unit, amounts in sorted(found.items()))
 
 

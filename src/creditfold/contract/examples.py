@@ -26,6 +26,7 @@ from creditfold.core.entries import (
     Posting,
     Sent,
     Shortfall,
+    ShortfallSum,
     StatementLine,
     StatementSent,
     Status,
@@ -152,6 +153,7 @@ _STATEMENT = StatementSent(
     ),
     2,
     3,
+    (ShortfallSum("S1:shortfall:1", "S1", "USD", "2500", earlier=True),),
 )
 _OWED = Owed(cost="0.0125", quantity="0.005", from_unit="credits", from_cost="10", from_rest="4")
 _OUTCOMES = {

@@ -44,6 +44,16 @@ class StatementLine(Output):
     overage: tuple[OverageSum, ...] = Field((), description="What none covered, by rate.")
 
 
+class ShortfallSum(Output):
+    """What is owed more of a commitment since the statement before, or less."""
+
+    id: str = Field(description="The shortfall's id, as outcomes have it.")
+    subscription: str = Field(description="The subscription that committed.")
+    currency: str = Field(description="The currency of the amount.")
+    amount: Decimal = Field(description="How much more is owed; below zero it is less.")
+    earlier: bool = Field(False, description="true: of a term that ended before the period.")
+
+
 class StatementSent(Output):
     """What was entered about a customer's usage in [from, to), and since the statement before."""
 
@@ -53,6 +63,9 @@ class StatementSent(Output):
     lines: tuple[StatementLine, ...] = Field(description="By subscription, meter and product.")
     part: int = Field(1, ge=1, description="A long statement goes out in parts: which this is.")
     parts: int = Field(1, ge=1, description="How many parts it has.")
+    shortfalls: tuple[ShortfallSum, ...] = Field(
+        (), description="What is owed of commitments; all of it stands in the first part."
+    )
 
 
 class OpenStatement(Output):

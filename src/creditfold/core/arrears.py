@@ -31,7 +31,7 @@ def bill_arrears(
     Overage that the named ranges hold in another currency stays open.
     """
     found: dict[str, Parts] = {}
-    terms: dict[str, CommitmentTerm] = {}
+    terms: dict[str, Parts] = {}
     for ref in refs:
         if isinstance(ref, ArrearsRange):
             found |= dict.fromkeys(_in_range(draft, ref, body.currency))
@@ -39,20 +39,22 @@ def bill_arrears(
         number = statements.sent(draft, ref)
         if number is not None:
             listed = list(_listed(draft, number, body.currency))
-            if not listed:
+            missed = list(_missed(draft, number, body.currency))
+            if not listed and not missed:
                 return Rejection(
                     Code.UNKNOWN_OVERAGE,
                     f"nothing of statement {ref} is open in {body.currency}: it was billed, or the "
                     "statement lists none",
                 )
-            for id_ in listed:
-                parts = found.get(id_, frozenset())
-                found[id_] = None if parts is None else parts | {number}
+            for ids, named in ((listed, found), (missed, terms)):
+                for id_ in ids:
+                    parts = named.get(id_, frozenset())
+                    named[id_] = None if parts is None else parts | {number}
             continue
         overage: OpenOverage | None = draft.get(OVERAGE, ref)
         term: CommitmentTerm | None = draft.get(COMMITMENT_TERM, ref)
         if term is not None and term.open:
-            terms[ref] = term
+            terms[ref] = None
             unit, billable = term.currency, term.currency == body.currency
         elif overage is not None and overage.amount:
             found[ref] = None
@@ -95,6 +97,14 @@ def _listed(draft: Draft, number: int, currency: str) -> Iterator[str]:
             yield id_
 
 
+def _missed(draft: Draft, number: int, currency: str) -> Iterator[str]:
+    """The shortfalls that a statement lists, as far as they are open."""
+    for id_, _ in draft.scan(COMMITMENT_TERM):
+        term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
+        if term.currency == currency and dict(term.stated).get(number):
+            yield id_
+
+
 def _taken(overage: OpenOverage, parts: Parts) -> tuple[int, OpenOverage | None]:
     """How much of the overage is billed, and what stays open."""
     if parts is None:
@@ -113,7 +123,7 @@ def _settle(
     body: InvoiceIssued,
     line: BilledLine,
     found: Mapping[str, Parts],
-    terms: Mapping[str, CommitmentTerm],
+    terms: Mapping[str, Parts],
 ) -> None:
     accrued: Counter[tuple[Account, str]] = Counter()
     account = draft.edit_account()
@@ -133,9 +143,14 @@ def _settle(
             draft.put(CARRIED, id_, None)
             account.carried -= 1
     account.overage = {unit: amount for unit, amount in open_.items() if amount}
-    for id_, term in terms.items():
-        accrued[Account.SHORTFALL, ""] += term.open
-        draft.put(COMMITMENT_TERM, id_, replace(term, billed=term.posted))
+    for id_, parts in terms.items():
+        term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
+        kept = tuple(each for each in term.stated if parts is not None and each[0] not in parts)
+        amount = term.open
+        if parts is not None:
+            amount = sum(part for number, part in term.stated if number in parts)
+        accrued[Account.SHORTFALL, ""] += amount
+        draft.put(COMMITMENT_TERM, id_, replace(term, billed=term.billed + amount, stated=kept))
     draft.begin_entry()
     rest = line.amount
     for (earned, product), posted in sorted(accrued.items()):

@@ -37,7 +37,8 @@ class CommitmentTerm(Struct, frozen=True):
 
     In minor units of `currency`, `posted` of its shortfall is revenue, and `billed` of that is on
     invoices.
-    `untold` are the percents of the way of which nobody has been told.
+    `untold` are the percents of the way of which nobody has been told, `stated` is (statement,
+    minor units) of what statements list and no invoice has billed.
     """
 
     subscription: str
@@ -50,6 +51,7 @@ class CommitmentTerm(Struct, frozen=True):
     billed: int = 0
     ended: bool = False
     untold: tuple[int, ...] = ()
+    stated: tuple[tuple[int, int], ...] = ()
 
     @property
     def open(self) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import committed_usage, revenue
+from creditfold.core import committed_usage, revenue, statements
 from creditfold.core.blocks import steps
 from creditfold.core.calendar import END, after, first_from, local
 from creditfold.core.chart import Account
@@ -219,7 +219,9 @@ def _recount(draft: Draft, id_: str, more: int) -> None:
     assert int(term.counted) >= 0, f"{id_} would count {term.counted}"
     draft.begin_entry()
     if term.ended:
+        owed = term.posted
         term = _post(draft, id_, term, committed)
+        term = _stated(draft, id_, term, term.posted - owed)
         draft.put(COMMITMENT_TERM, id_, term)
         _say(draft, id_, term, committed, changed=_missing(term, committed) != missed)
         return
@@ -251,8 +253,19 @@ def _true_up(draft: Draft, id_: str, committed: Committed) -> None:
         contract=term.subscription,
     )
     term = _post(draft, id_, term, committed)
+    term = _stated(draft, id_, term, term.posted)
     draft.put(COMMITMENT_TERM, id_, term)
     _say(draft, id_, term, committed, changed=_missing(term, committed) > 0)
+
+
+def _stated(draft: Draft, id_: str, term: CommitmentTerm, more: int) -> CommitmentTerm:
+    """So much more is owed, or less: a statement tells it."""
+    number = statements.owe(draft, id_, more)
+    if number is None:
+        return term
+    stated = dict(term.stated)
+    stated[number] = stated.get(number, 0) + more
+    return replace(term, stated=tuple(sorted(stated.items())))
 
 
 def _post(draft: Draft, id_: str, term: CommitmentTerm, committed: Committed) -> CommitmentTerm:

@@ -221,6 +221,16 @@ class StatementLine(Struct, frozen=True, omit_defaults=True):
     overage: tuple[OverageSum, ...] = ()
 
 
+class ShortfallSum(Struct, frozen=True, omit_defaults=True):
+    """What is owed more of a commitment, or less; `earlier` is of a term before the period."""
+
+    id: str
+    subscription: str
+    currency: str
+    amount: str
+    earlier: bool = False
+
+
 class StatementSent(Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
     """What was entered about a customer's usage in [from, to), and since the statement before.
 
@@ -233,6 +243,7 @@ class StatementSent(Struct, frozen=True, omit_defaults=True, rename={"from_": "f
     lines: tuple[StatementLine, ...]
     part: int = 1
     parts: int = 1
+    shortfalls: tuple[ShortfallSum, ...] = ()
 
 
 class Notice(Struct, frozen=True, omit_defaults=True, gc=False):

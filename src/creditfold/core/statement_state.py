@@ -6,12 +6,16 @@ from msgspec import Struct
 
 
 class Statement(Struct, frozen=True):
-    """The customer's last statement: it tells [begin, end), and is open until then."""
+    """The customer's last statement: it tells [begin, end), and is open until then.
+
+    `shortfalls` are (id, minor units) of what is owed more, or less, of commitments since.
+    """
 
     number: int
     begin: int
     end: int
     open: bool = True
+    shortfalls: tuple[tuple[str, int], ...] = ()
 
 
 class Tally(Struct, frozen=True):

@@ -1,5 +1,7 @@
 """Statements: at the end of each period what was used, what credit covered, what is to be billed.
 
+Shortfalls of commitments are listed with the rest.
+
 A statement tells what was entered since the one before it, so all of them sum to the ledger, and
 none ever changes: what comes late or is corrected stands in the next one, marked as earlier.
 """
@@ -12,9 +14,17 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from creditfold.core.calendar import calendar_anchor, period
+from creditfold.core.commitment_state import COMMITMENT_TERM, CommitmentTerm
 from creditfold.core.counted import COVERED, OVERAGE, USED, Usage
+from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
-from creditfold.core.entries import CoveredSum, OverageSum, StatementLine, StatementSent
+from creditfold.core.entries import (
+    CoveredSum,
+    OverageSum,
+    ShortfallSum,
+    StatementLine,
+    StatementSent,
+)
 from creditfold.core.exact import decimal
 from creditfold.core.facts import OveragePolicy
 from creditfold.core.notices import tell
@@ -60,7 +70,7 @@ def number(draft: Draft, usage: Usage) -> int | None:
     """In which statement what is entered now of a usage goes out, if any is wanted."""
     if draft.units_only or not draft.catalog.states:
         return None
-    found = _current(draft)
+    found = _current(draft, draft.present)
     if found is None:
         return None
     # The clocks of hosts differ: usage may be of the next period minutes before it begins.
@@ -87,7 +97,7 @@ def count(draft: Draft) -> None:
         found = number(draft, each.usage)
         if found is None:
             continue
-        usage, current = each.usage, _current(draft)
+        usage, current = each.usage, _current(draft, draft.present)
         assert current is not None
         place = _Place(
             found,
@@ -101,6 +111,33 @@ def count(draft: Draft) -> None:
         changed = (str(int(steps) + each.quantity), str(int(price) + each.amount))
         cells = {**tally.cells, each.cell: changed}
         draft.put(TALLY, place.key, Tally(cells))
+
+
+def owe(draft: Draft, shortfall: str, amount: int) -> int | None:
+    """So much more of a shortfall is owed, or less: the statement in which that goes out."""
+    if not draft.catalog.states or not amount:
+        return None
+    # A term that ends with a period belongs to it.
+    found = _current(draft, draft.present - draft.by_clock)
+    if found is None:
+        return None
+    owed = dict(found.shortfalls)
+    owed[shortfall] = owed.get(shortfall, 0) + amount
+    draft.put(STATEMENT, "", replace(found, shortfalls=tuple(sorted(owed.items()))))
+    return found.number
+
+
+def _shortfalls(draft: Draft, known: Statement) -> Iterator[ShortfallSum]:
+    for id_, amount in known.shortfalls:
+        if amount:
+            term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
+            yield ShortfallSum(
+                id_,
+                term.subscription,
+                term.currency,
+                decimal(amount, MINOR_EXPONENT[term.currency]),
+                earlier=term.end <= known.begin,
+            )
 
 
 def fall_due(draft: Draft, subject: str) -> None:
@@ -131,15 +168,16 @@ def fall_due(draft: Draft, subject: str) -> None:
                 tuple(lines[part * LINES_MAX : (part + 1) * LINES_MAX]),
                 part + 1,
                 parts,
+                () if part else tuple(_shortfalls(draft, known)),
             ),
         )
-    draft.put(STATEMENT, "", replace(known, open=False))
+    draft.put(STATEMENT, "", replace(known, open=False, shortfalls=()))
     if ahead:
-        _current(draft)
+        _current(draft, draft.present)
 
 
-def _current(draft: Draft) -> Statement | None:
-    """The statement that is open; where none is, the one of the present period is opened."""
+def _current(draft: Draft, at: int) -> Statement | None:
+    """The statement that is open; where none is, the one of the instant's period is opened."""
     known: Statement | None = draft.get(STATEMENT)
     if known is not None and known.open:
         return known
@@ -148,7 +186,7 @@ def _current(draft: Draft) -> Statement | None:
         return None
     profile: Profile = draft.get(PROFILE)
     zone = draft.catalog.zone(profile.time_zone)
-    begin, end = period(calendar_anchor(every), every, draft.present, zone)
+    begin, end = period(calendar_anchor(every), every, at, zone)
     opened = Statement(1, begin, end)
     if known is not None:  # the period, or the zone, may have changed within the last one
         opened = Statement(known.number + 1, max(begin, known.end), end)
