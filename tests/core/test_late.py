@@ -68,6 +68,19 @@ def test_late_usage_takes_the_place_of_usage_that_came_before_its_turn():
     assert {"USD": "2"} == book.snapshot()["overage"]
 
 
+def test_usage_of_one_instant_stands_as_it_came_whatever_its_ids():
+    """A batch that reports a day's usage at one time would else refold what it has just drawn."""
+    book = Book()
+    book.grant("b", "2")
+    for id_ in ("z", "y"):
+        assert [(id_, "b", "available", "drawn", "1")] == moved(use(book, id_, "1", NOON))
+    for id_ in ("x", "a"):
+        assert [] == moved(use(book, id_, "1", NOON))
+    use(book, "later", "1", NOW)
+    assert [] == moved(use(book, "b", "1", NOON, NOW))
+    assert ("y", "b", "drawn", "available", "1") in moved(use(book, "early", "1", AGO, NOW))
+
+
 def test_late_usage_that_could_not_matter_is_drawn_where_it_is():
     book = Book()
     book.grant("b", "100")

@@ -1,7 +1,7 @@
 """The journal: what moved a customer's units within the late window, by its place in time.
 
 A place sorts by instant; at one instant what falls due comes first, by its phase, then commands,
-then usage by source and id. A command that is older than usage folded before it stands behind that
+then usage as it came. A command that is older than usage folded before it stands behind that
 usage: it acts where it was recorded. Usage of that instant that comes later stands behind it.
 
 An item after which another block would pay, or pay otherwise, is a boundary, and keeps the
@@ -74,8 +74,8 @@ class Use(Struct, frozen=True, tag="use", gc=False):
     """Usage with its prices as they were when it came, and what it has drawn in order.
 
     `recorded` is the quantity that the prices are for, `quantity` what corrections made of it.
-    It stands `at` an instant, which is its time, or that of what came before it; `behind` is the
-    command of that instant behind which it stands.
+    It stands `at` an instant, which is its time, or that of what came before it; `behind` is how
+    many outcomes the customer had by then, where something of that instant came before it.
     """
 
     source: str
@@ -218,28 +218,25 @@ def bounds(draft: Draft, use: Use) -> bool:
 
 
 def usage_place(time: int, behind: int, source: str, id_: str) -> str:
-    """Where usage of this time stands, behind the command of this sequence where there is one."""
+    """Where usage of this time stands, behind what has such a sequence or a lower one."""
     command = f"{_AFTER_USAGE}{behind:016x}" if behind else ""
     return f"{time + _BEFORE_1970:016x}{command}{_USAGE}{source}\0{id_}"
 
 
 def standing(draft: Draft, time: int) -> tuple[int, int]:
-    """Where usage of this time that comes now stands: the instant, and behind which command of it.
+    """Where usage of this time that comes now stands: the instant, and behind what came by then.
 
-    It is at its own time, where usage counts as if it had come in order, else behind all that came.
+    It is at its own time, behind other usage of that time, where usage counts as if it had come in
+    order, else behind all that came. So a batch that reports one time moves nothing by its ids.
     """
     before: Account = draft.before(ACCOUNT, "")
-    if not draft.policy.in_order and before.front >= f"{time + _BEFORE_1970:016x}":
-        return instant_of(before.front), before.seq
     instant = f"{time + _BEFORE_1970:016x}"
-    last = 0
-    if before.front >= instant + _AFTER_USAGE:
-        for place, item in draft.scan(JOURNAL, instant + _AFTER_USAGE):
-            if not place.startswith(instant + _AFTER_USAGE):
-                break
-            if isinstance(item, Command):
-                last = int(place[17:33], 16)
-    return time, last
+    if not draft.policy.in_order and before.front >= instant:
+        return instant_of(before.front), before.seq
+    if before.front < instant + _USAGE:
+        return time, 0
+    following = next((place for place, _ in draft.scan(JOURNAL, instant + _USAGE)), "")
+    return time, before.seq if following.startswith(instant) else 0
 
 
 def due_place(instant: int, phase: Phase, subject: str) -> str:
