@@ -297,7 +297,7 @@ def test_a_cancellation_at_the_very_end_of_the_term_is_in_time():
     assert 1 == len(book.snapshot()["commitments"])
 
 
-def test_a_pause_and_a_change_leave_the_commitment_as_it_is():
+def test_a_pause_and_a_change_of_plan_leave_the_commitment_as_it_is():
     """They are about grants and prices; the minimum was agreed for the term."""
     book = committed()
     book.applied("subscription.paused", {"subscription": "s"}, "2026-03-01T00:00:00Z")

@@ -75,6 +75,7 @@ UNPAID = uncovered.Unpaid("u", 8, 9, facts.OveragePolicy.CARRY, ("c", 7))
 USAGE = Usage("u", "m", "p", 3, "s")
 REPAID = uncovered.Repaid("o", USAGE, 4, "c", "0.5", 5, 6, (("b", 7, None),))
 TERMS = state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2)
+AGREED = commitment_state.Agreed("u", 6, BIG, 5, Exact(1, 2), "USD")
 GIVEN = uncovered.GivenOverage(facts.OveragePolicy.BLOCK, uncovered.Reach("u", SCOPE), 5)
 PLACED = facts.HoldPlaced("h", Exact(1, 0), 5, "u", "m", {"p": "q"})
 IMAGE = journal.Image(state.BLOCK, "b", b"\x00")
@@ -162,14 +163,13 @@ FULL = {
         catalog.ProgramVersion(1, 1, 2, 3, 4, WHERE, PROGRAM),
         catalog.ProgramVersion(2, 3, 4, 5)))],
     commitment_state.COMMITTED: [
-        commitment_state.Committed("u", 6, BIG, None, Exact(1, 2), "USD", Every(12), None, "UTC"),
-        commitment_state.Committed("u", 6, BIG, 5, Exact(1, 2), "USD", Every(12),
-                                   commitment_facts.ShortfallMethod.PROPORTIONAL, "UTC",
-                                   -5, -1, 2, 7),
+        commitment_state.Committed(AGREED, Every(12), None, "UTC"),
+        commitment_state.Committed(AGREED, Every(12), commitment_facts.ShortfallMethod.PROPORTIONAL,
+                                   "UTC", -5, -1, 2, 7),
     ],
     commitment_state.COMMITMENT_TERM: [
-        commitment_state.CommitmentTerm("s", "USD", 1, 2, False),
-        commitment_state.CommitmentTerm("s", "USD", 1, 2, True, str(2**70), 5, 4, True, (50, 80),
+        commitment_state.CommitmentTerm("s", AGREED, 1, 2, False),
+        commitment_state.CommitmentTerm("s", AGREED, 1, 2, True, str(2**70), 5, 4, True, (50, 80),
                                         ((1, 5), (2, -1))),
     ],
     program_state.ENROLMENT: [

@@ -271,6 +271,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "period": "quarter",
             "anchor": NOON,
             "attributes": {"seats": 40, "trial": None},
+            "commitment": {"unit": "USD", "quantity": "18000", "term": "year"},
             "at_period_end": True,
         },
         {"subscription": "S1", "plan": "team"},

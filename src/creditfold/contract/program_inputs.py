@@ -261,6 +261,11 @@ class SubscriptionChanged(Data):
     attributes: dict[Name, PropertyValue | None] | None = Field(
         None, max_length=PROPERTIES_MAX, description="New values by name; null removes one."
     )
+    commitment: CommitmentData | None = Field(
+        None,
+        description="The new minimum, in the same unit: of the term that runs and those after it, "
+        "with at_period_end of the next term and those after it.",
+    )
     at_period_end: bool = _at_period_end
 
     def body(self) -> facts.SubscriptionChanged:
@@ -272,6 +277,7 @@ class SubscriptionChanged(Data):
             self.anchor,
             self.attributes or {},
             self.at_period_end,
+            None if self.commitment is None else self.commitment.core(),
         )
 
 

@@ -9,13 +9,8 @@ from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.exact import Exact
 
 
-class Committed(Struct, frozen=True):
-    """What a subscription commits to per term, in ledger steps of `unit`.
-
-    What is missing costs `rate` of `currency` apiece. `terms` have begun; the n-th begins at
-    date `first + n - 1` of the grid that the clocks of `zone` count from `anchor`. The next
-    begins or would begin `next_at`; None: no more does.
-    """
+class Agreed(Struct, frozen=True):
+    """A minimum in ledger steps of `unit`; what is missing costs `rate` of `currency` apiece."""
 
     unit: str
     exponent: int
@@ -23,6 +18,16 @@ class Committed(Struct, frozen=True):
     expected: int | None
     rate: Exact
     currency: str
+
+
+class Committed(Struct, frozen=True):
+    """What a subscription commits to in each term that begins.
+
+    `terms` have begun; the n-th begins at date `first + n - 1` of the grid that the clocks of
+    `zone` count from `anchor`. The next begins or would begin `next_at`; None: no more does.
+    """
+
+    agreed: Agreed
     every: Every
     method: ShortfallMethod | None
     zone: str
@@ -35,14 +40,14 @@ class Committed(Struct, frozen=True):
 class CommitmentTerm(Struct, frozen=True):
     """One term of a commitment, [begin, end): what counts towards it, in ledger steps as text.
 
-    In minor units of `currency`, `posted` of its shortfall is revenue, and `billed` of that is on
+    In minor units, `posted` of its shortfall is revenue, and `billed` of that is on
     invoices.
     `untold` are the percents of the way of which nobody has been told, `stated` is (statement,
     minor units) of what statements list and no invoice has billed.
     """
 
     subscription: str
-    currency: str
+    agreed: Agreed
     begin: int
     end: int
     proportional: bool
@@ -52,6 +57,11 @@ class CommitmentTerm(Struct, frozen=True):
     ended: bool = False
     untold: tuple[int, ...] = ()
     stated: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def currency(self) -> str:
+        """What a shortfall is owed in."""
+        return self.agreed.currency
 
     @property
     def open(self) -> int:

@@ -20,17 +20,17 @@ from creditfold.core.blocks import steps
 from creditfold.core.calendar import END, after, first_from, local
 from creditfold.core.chart import Account
 from creditfold.core.commitment_facts import Commitment, ShortfallMethod
+from creditfold.core.commitment_notices import missing, say, tell_progress
 from creditfold.core.commitment_state import (
     COMMITMENT_TERM,
     COMMITTED,
+    Agreed,
     CommitmentTerm,
     Committed,
 )
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
-from creditfold.core.entries import Shortfall
 from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even, pow10
-from creditfold.core.notices import tell
 from creditfold.core.policy import LATE_WINDOW_MAX
 from creditfold.core.program_state import SUBSCRIPTION, Subscription, SubscriptionStatus
 from creditfold.core.rejections import Code, Rejection, gravest
@@ -53,30 +53,27 @@ def read(draft: Draft, body: Commitment) -> Committed | Rejection:
     if isinstance(quantity, Rejection) or isinstance(expected, Rejection):
         return gravest(each for each in (quantity, expected) if isinstance(each, Rejection))
     profile: Profile = draft.get(PROFILE)
-    committed = Committed(
+    agreed = Agreed(
         unit=body.unit,
         exponent=exponent,
         quantity=quantity,
         expected=expected,
         rate=Exact(1, 0) if body.rate is None else body.rate,
         currency=body.unit if body.unit in MINOR_EXPONENT else draft.edit_account().currency,
-        every=body.term,
-        method=body.shortfall,
-        zone=profile.time_zone,
     )
-    if worth(committed, quantity) > INT64_MAX:
+    if worth(agreed, quantity) > INT64_MAX:
         return Rejection(
             Code.QUANTITY_OUT_OF_RANGE,
-            f"{body.quantity} {body.unit} at {committed.rate} is more than one amount can hold",
+            f"{body.quantity} {body.unit} at {agreed.rate} is more than one amount can hold",
         )
-    return committed
+    return Committed(agreed, body.term, body.shortfall, profile.time_zone)
 
 
-def worth(committed: Committed, amount: int) -> int:
+def worth(agreed: Agreed, amount: int) -> int:
     """What so many steps cost, in minor units: HE(u * r)."""
-    rate, minor = committed.rate, MINOR_EXPONENT[committed.currency]
+    rate, minor = agreed.rate, MINOR_EXPONENT[agreed.currency]
     return half_even(
-        amount * rate.coefficient * pow10(minor), pow10(committed.exponent + rate.decimals)
+        amount * rate.coefficient * pow10(minor), pow10(agreed.exponent + rate.decimals)
     )
 
 
@@ -92,7 +89,7 @@ def start(
     draft: Draft, subscription: str, committed: Committed, anchor: int, since: int
 ) -> Rejection | None:
     """Terms are counted from the anchor; the first is whole, and the one that `since` lies in."""
-    refusal = _taken(draft, subscription, committed.unit)
+    refusal = _taken(draft, subscription, committed.agreed.unit)
     if refusal is not None:
         return refusal
     zone = draft.catalog.zone(committed.zone)
@@ -109,6 +106,45 @@ def start(
     return None
 
 
+def change(
+    draft: Draft, subscription: str, committed: Committed, since: int, *, at_once: bool
+) -> Rejection | None:
+    """Other terms are agreed from the next on, or for the one that runs too, which ends as before.
+
+    Whether that one is earned on the way stays as it began. What has ended stands.
+    """
+    known: Committed | None = draft.get(COMMITTED, subscription)
+    if known is None:
+        return start(draft, subscription, committed, since, since)
+    if known.agreed.unit != committed.agreed.unit:
+        return Rejection(
+            Code.COMMITMENT_EXISTS,
+            f"subscription {subscription} commits to {known.agreed.unit}: cancel it, and commit to "
+            f"{committed.agreed.unit} by another",
+        )
+    assert known.next_at is not None, f"subscription {subscription} stands and commits to nothing"
+    grid = replace(known, agreed=committed.agreed, every=committed.every, method=committed.method)
+    if known.every != committed.every:
+        zone = draft.catalog.zone(committed.zone)
+        anchor = local(known.next_at, zone)
+        grid = replace(grid, zone=committed.zone, anchor=anchor, first=-known.terms)
+    draft.put(COMMITTED, subscription, grid)
+    if at_once and known.terms:
+        _amend(draft, shortfall_id(subscription, known.terms), committed.agreed)
+    return None
+
+
+def _amend(draft: Draft, id_: str, agreed: Agreed) -> None:
+    """The term that runs has another minimum."""
+    term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
+    expected = agreed.expected
+    if expected is None and term.agreed.expected is not None:
+        expected = min(term.agreed.expected, agreed.quantity)
+    term = replace(term, agreed=replace(agreed, expected=expected))
+    draft.put(COMMITMENT_TERM, id_, term)
+    _recount(draft, id_, 0)
+
+
 def renew(draft: Draft, subscription: str, since: int) -> Rejection | None:
     """A cancelled subscription goes on: a term that runs will renew, else a new one begins now."""
     committed: Committed | None = draft.get(COMMITTED, subscription)
@@ -116,7 +152,7 @@ def renew(draft: Draft, subscription: str, since: int) -> Rejection | None:
         return None
     anchor = local(since, draft.catalog.zone(committed.zone))
     committed = replace(committed, anchor=anchor, first=-committed.terms)
-    refusal = _taken(draft, subscription, committed.unit)
+    refusal = _taken(draft, subscription, committed.agreed.unit)
     if refusal is None:
         _begin(draft, subscription, committed, since)
     return refusal
@@ -127,7 +163,7 @@ def _taken(draft: Draft, subscription: str, unit: str) -> Rejection | None:
     profile: Profile = draft.get(PROFILE)
     for other in profile.subscriptions:
         committed: Committed | None = draft.get(COMMITTED, other)
-        if other == subscription or committed is None or committed.unit != unit:
+        if other == subscription or committed is None or committed.agreed.unit != unit:
             continue
         if committed.next_at is not None:
             return Rejection(
@@ -142,7 +178,7 @@ def fall_due(draft: Draft, subscription: str) -> None:
     """A term ends with its true-up; the next begins for as long as the subscription stands."""
     committed: Committed = draft.get(COMMITTED, subscription)
     if committed.terms:
-        _true_up(draft, shortfall_id(subscription, committed.terms), committed)
+        _true_up(draft, shortfall_id(subscription, committed.terms))
     known: Subscription = draft.get(SUBSCRIPTION, subscription)
     if known.status is SubscriptionStatus.CANCELLED:
         _keep(draft, subscription, replace(committed, next_at=None))
@@ -164,10 +200,11 @@ def _begin(draft: Draft, subscription: str, committed: Committed, begin: int) ->
     end = after(committed.anchor, committed.every, committed.first + n, zone)
     _keep(draft, subscription, replace(committed, terms=n, next_at=end))
     method = committed.method or draft.policy.shortfall_method
-    spread = method is ShortfallMethod.PROPORTIONAL and committed.expected is not None
+    agreed = committed.agreed
+    spread = method is ShortfallMethod.PROPORTIONAL and agreed.expected is not None
     ahead = {p: begin + (end - begin) * p // 100 for p in draft.policy.commitment_progress}
     untold = tuple(sorted(p for p, at in ahead.items() if at > draft.present))
-    term = CommitmentTerm(subscription, committed.currency, begin, end, spread, untold=untold)
+    term = CommitmentTerm(subscription, agreed, begin, end, spread, untold=untold)
     id_ = shortfall_id(subscription, n)
     draft.put(COMMITMENT_TERM, id_, term)
     draft.schedule(
@@ -176,9 +213,9 @@ def _begin(draft: Draft, subscription: str, committed: Committed, begin: int) ->
     account = draft.edit_account()
     known = (each for each in account.commitments if _may_change(draft, each))
     account.commitments = (*known, id_)
-    more = sum(committed_usage.used_before(draft, term, committed.unit))
+    more = sum(committed_usage.used_before(draft, term))
     if begin < draft.present:
-        more += sum(committed_usage.lapsed_before(draft, term, committed.unit))
+        more += sum(committed_usage.lapsed_before(draft, term))
     if more:
         _recount(draft, id_, more)
 
@@ -203,9 +240,8 @@ def count(draft: Draft) -> None:
         known = tuple(dict.fromkeys((*(id_ for id_, _ in draft.scan(COMMITMENT_TERM)), *known)))
     for id_ in known:
         term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
-        committed: Committed = draft.get(COMMITTED, term.subscription)
-        more = sum(committed_usage.used(draft, term, committed.unit))
-        more += sum(lapse.counts(term, committed.unit) for lapse in lapses)
+        more = sum(committed_usage.used(draft, term))
+        more += sum(lapse.counts(term) for lapse in lapses)
         if more:
             _recount(draft, id_, more)
 
@@ -213,31 +249,30 @@ def count(draft: Draft) -> None:
 def _recount(draft: Draft, id_: str, more: int) -> None:
     """So much more, or less, counts: revenue and notices follow at once."""
     term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
-    committed: Committed = draft.get(COMMITTED, term.subscription)
-    missed = _missing(term, committed)
+    missed = missing(term)
     term = replace(term, counted=str(int(term.counted) + more))
     assert int(term.counted) >= 0, f"{id_} would count {term.counted}"
     draft.begin_entry()
     if term.ended:
         owed = term.posted
-        term = _post(draft, id_, term, committed)
+        term = _post(draft, id_, term)
         term = _stated(draft, id_, term, term.posted - owed)
         draft.put(COMMITMENT_TERM, id_, term)
-        _say(draft, id_, term, committed, changed=_missing(term, committed) != missed)
+        say(draft, id_, term, changed=missing(term) != missed)
         return
     if term.proportional:
-        term = _post(draft, id_, term, committed)
+        term = _post(draft, id_, term)
     for percent in term.untold:
-        if int(term.counted) * 100 >= percent * committed.quantity:
+        if int(term.counted) * 100 >= percent * term.agreed.quantity:
             draft.unschedule(Phase.COMMITMENT_PROGRESS, f"{id_} {percent}")
-            term = _tell_progress(draft, id_, term, committed, percent)
+            term = tell_progress(draft, id_, term, percent)
     draft.put(COMMITMENT_TERM, id_, term)
 
 
 # Money
 
 
-def _true_up(draft: Draft, id_: str, committed: Committed) -> None:
+def _true_up(draft: Draft, id_: str) -> None:
     """What is missing is owed; what was earned of it before is no longer conditional."""
     term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
     term = replace(term, ended=True, untold=())
@@ -247,15 +282,15 @@ def _true_up(draft: Draft, id_: str, committed: Committed) -> None:
         Account.UNBILLED,
         Account.CONTRACT_ASSET,
         term.posted,
-        committed.currency,
+        term.currency,
         {"f": "shortfall0", "shortfall0": term.posted, "shortfall": id_},
         effective=term.end - 1,
         contract=term.subscription,
     )
-    term = _post(draft, id_, term, committed)
+    term = _post(draft, id_, term)
     term = _stated(draft, id_, term, term.posted)
     draft.put(COMMITMENT_TERM, id_, term)
-    _say(draft, id_, term, committed, changed=_missing(term, committed) > 0)
+    say(draft, id_, term, changed=missing(term) > 0)
 
 
 def _stated(draft: Draft, id_: str, term: CommitmentTerm, more: int) -> CommitmentTerm:
@@ -268,25 +303,25 @@ def _stated(draft: Draft, id_: str, term: CommitmentTerm, more: int) -> Commitme
     return replace(term, stated=tuple(sorted(stated.items())))
 
 
-def _post(draft: Draft, id_: str, term: CommitmentTerm, committed: Committed) -> CommitmentTerm:
+def _post(draft: Draft, id_: str, term: CommitmentTerm) -> CommitmentTerm:
     """Bring the term's shortfall to what it should be; the term with that posted."""
-    used = int(term.counted)
-    whole, paid = worth(committed, committed.quantity), worth(committed, used)
+    used, agreed = int(term.counted), term.agreed
+    whole, paid = worth(agreed, agreed.quantity), worth(agreed, used)
     proof: dict[str, str | int] = {
         "f": "max(0,V-HE(u*rate))-shortfall0",
         "V": whole,
-        "u": decimal(used, committed.exponent),
-        "rate": str(committed.rate),
+        "u": decimal(used, agreed.exponent),
+        "rate": str(agreed.rate),
         "shortfall0": term.posted,
         "shortfall": id_,
     }
     target = max(0, whole - paid)
     if not term.ended:
-        assert committed.expected is not None
-        target = max(0, half_even(whole * used, max(committed.expected, used)) - paid)
+        assert agreed.expected is not None
+        target = max(0, half_even(whole * used, max(agreed.expected, used)) - paid)
         proof |= {
             "f": "max(0,HE(V*u/max(E,u))-HE(u*rate))-shortfall0",
-            "E": decimal(committed.expected, committed.exponent),
+            "E": decimal(agreed.expected, agreed.exponent),
         }
     more = target - term.posted
     asset = Account.UNBILLED if term.ended else Account.CONTRACT_ASSET
@@ -296,87 +331,9 @@ def _post(draft: Draft, id_: str, term: CommitmentTerm, committed: Committed) ->
         asset if more > 0 else Account.SHORTFALL,
         Account.SHORTFALL if more > 0 else asset,
         abs(more),
-        committed.currency,
+        term.currency,
         proof,
         effective=term.end - 1 if term.ended else None,
         contract=term.subscription,
     )
     return replace(term, posted=target)
-
-
-# Who is told
-
-
-def progress(draft: Draft, subject: str) -> None:
-    """So much of the term has gone by, and less of the commitment is used."""
-    id_, _, percent = subject.rpartition(" ")
-    term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
-    committed: Committed = draft.get(COMMITTED, term.subscription)
-    term = _tell_progress(draft, id_, term, committed, int(percent))
-    draft.put(COMMITMENT_TERM, id_, term)
-
-
-def _tell_progress(
-    draft: Draft, id_: str, term: CommitmentTerm, committed: Committed, percent: int
-) -> CommitmentTerm:
-    tell(
-        draft,
-        "commitment_progress",
-        subscription=term.subscription,
-        shortfall=id_,
-        unit=committed.unit,
-        quantity=decimal(int(term.counted), committed.exponent),
-        committed=decimal(committed.quantity, committed.exponent),
-        percent=str(percent),
-        forecast=decimal(forecast(term, committed, draft.present), committed.exponent),
-    )
-    return replace(term, untold=tuple(p for p in term.untold if p != percent))
-
-
-def forecast(term: CommitmentTerm, committed: Committed, at: int) -> int:
-    """What will be missing if usage goes on as it has since the term began."""
-    used, gone = int(term.counted), at - term.begin
-    if gone > 0 and not term.ended:
-        used = half_even(used * (term.end - term.begin), gone)
-    return max(0, committed.quantity - used)
-
-
-def _missing(term: CommitmentTerm, committed: Committed) -> int:
-    return max(0, committed.quantity - int(term.counted))
-
-
-def _say(
-    draft: Draft, id_: str, term: CommitmentTerm, committed: Committed, *, changed: bool
-) -> None:
-    """How the term ended, or ends now that usage came late; people are told what is missing."""
-
-    def text(amount: int) -> str:
-        return decimal(amount, committed.exponent)
-
-    missing, amount = (
-        _missing(term, committed),
-        decimal(term.posted, MINOR_EXPONENT[committed.currency]),
-    )
-    shortfall = Shortfall(
-        id=id_,
-        subscription=term.subscription,
-        unit=committed.unit,
-        committed=text(committed.quantity),
-        counted=text(int(term.counted)),
-        quantity=text(missing),
-        currency=committed.currency,
-        amount=amount,
-    )
-    draft.shortfalls.append(shortfall)
-    if changed:
-        tell(
-            draft,
-            "shortfall",
-            subscription=term.subscription,
-            shortfall=id_,
-            unit=committed.unit,
-            quantity=shortfall.quantity,
-            committed=shortfall.committed,
-            currency=committed.currency,
-            amount=amount,
-        )

@@ -21,18 +21,19 @@ class Lapse(NamedTuple):
     at: int
     amount: int
 
-    def counts(self, term: CommitmentTerm, unit: str) -> int:
+    def counts(self, term: CommitmentTerm) -> int:
         """What of it counts in the term: what ends with a term belongs to it."""
-        return self.amount if self.unit == unit and term.begin < self.at <= term.end else 0
+        inside = term.begin < self.at <= term.end
+        return self.amount if self.unit == term.agreed.unit and inside else 0
 
 
-def used(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
+def used(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
     """What the draft has changed of usage in the term."""
     for (_, kind, id_), record in draft.changes.items():
         if kind == JOURNAL and isinstance(record, Use) and _lies_in(term, record):
             before: Use | None = draft.before(JOURNAL, id_)
-            yield _counts(draft, record, unit)
-            yield 0 if before is None else -_counts(draft, before, unit)
+            yield _counts(draft, record, term.agreed.unit)
+            yield 0 if before is None else -_counts(draft, before, term.agreed.unit)
 
 
 def lapses(draft: Draft) -> Iterator[Lapse]:
@@ -46,20 +47,20 @@ def lapses(draft: Draft) -> Iterator[Lapse]:
                 yield Lapse(terms.unit, terms.expires_at, more)
 
 
-def used_before(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
+def used_before(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
     """Usage may be ahead of the log by minutes, and a subscription may begin in the past."""
     for _, item in journal.behind(draft, journal.due_place(term.begin, Phase.HOLD_END, "")):
         if isinstance(item, Use) and _lies_in(term, item):
-            yield _counts(draft, item, unit)
+            yield _counts(draft, item, term.agreed.unit)
 
 
-def lapsed_before(draft: Draft, term: CommitmentTerm, unit: str) -> Iterator[int]:
+def lapsed_before(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
     """Bought credit that lapsed before the log learned of the term."""
     terms: Terms
     for id_, terms in draft.scan(TERMS):
         if terms.expires_at is not None and _bought(terms):
             lapse = Lapse(terms.unit, terms.expires_at, _lapsed(draft.get(BLOCK, id_)))
-            yield lapse.counts(term, unit)
+            yield lapse.counts(term)
 
 
 def _lies_in(term: CommitmentTerm, use: Use) -> bool:

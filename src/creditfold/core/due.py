@@ -7,6 +7,7 @@ from typing import Final
 
 from creditfold.core import (
     blocks,
+    commitment_notices,
     commitments,
     holds,
     invoices,
@@ -33,7 +34,7 @@ _DO: Final[dict[Phase, Callable[[Draft, str], None]]] = {
     Phase.REFILL: programs.fall_due,
     Phase.EXPIRING: notices.expiring,
     Phase.COMMITMENT: commitments.fall_due,
-    Phase.COMMITMENT_PROGRESS: commitments.progress,
+    Phase.COMMITMENT_PROGRESS: commitment_notices.progress,
     Phase.RATABLE: ratable.fall_due,
     Phase.INVOICE_DUE: invoices.fall_due,
     Phase.TRANCHES_END: tranches.end,

@@ -120,6 +120,7 @@ class SubscriptionChanged(Struct, frozen=True):
     anchor: int | None = None
     attributes: dict[str, Value | None] = {}
     at_period_end: bool = False
+    commitment: Commitment | None = None
 
 
 class SubscriptionRenewed(Struct, frozen=True):

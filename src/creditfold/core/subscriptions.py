@@ -24,7 +24,7 @@ from creditfold.core.program_state import (
     SubscriptionStatus,
 )
 from creditfold.core.programs import plan
-from creditfold.core.rejections import Code, Rejection
+from creditfold.core.rejections import Code, Rejection, highest
 from creditfold.core.state import PROFILE, Phase, Profile
 
 ACTIVE = SubscriptionStatus.ACTIVE
@@ -62,16 +62,20 @@ def start(draft: Draft, body: SubscriptionStarted) -> Rejection | None:
 
 
 def change(draft: Draft, body: SubscriptionChanged) -> Rejection | None:
-    """Another plan, period or attributes, now or when the period ends."""
+    """Another plan, period or attributes, now or when the period ends; another commitment."""
+    committed = None if body.commitment is None else commitments.read(draft, body.commitment)
     known = _known(draft, body.subscription, ACTIVE, PAUSED)
-    if isinstance(known, Rejection):
-        return known
-    if body.at_period_end:
-        pending = _pending(draft, known)
-        _set(draft, body.subscription, replace(known, pending=replace(pending, change=body)))
+    if isinstance(known, Rejection) or isinstance(committed, Rejection):
+        return highest(each for each in (committed, known) if isinstance(each, Rejection))
+    since, at_once = _since(draft), not body.at_period_end
+    if at_once:
+        _set(draft, body.subscription, _changed(known, body, since))
     else:
-        _set(draft, body.subscription, _changed(known, body, _since(draft)))
-    return None
+        pending = replace(_pending(draft, known), change=replace(body, commitment=None))
+        _set(draft, body.subscription, replace(known, pending=pending))
+    if committed is None:
+        return None
+    return commitments.change(draft, body.subscription, committed, since, at_once=at_once)
 
 
 def renew(draft: Draft, body: SubscriptionRenewed) -> Rejection | None:

@@ -8,8 +8,8 @@ from creditfold.contract import snapshots
 from creditfold.contract.statement_outputs import OpenStatement
 from creditfold.core.calendar import END, local, period
 from creditfold.core.catalog import Catalog
-from creditfold.core.commitment_state import COMMITMENT_TERM, COMMITTED, CommitmentTerm, Committed
-from creditfold.core.commitments import forecast
+from creditfold.core.commitment_notices import forecast
+from creditfold.core.commitment_state import COMMITMENT_TERM, CommitmentTerm
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
 from creditfold.core.program_state import ENROLMENT, SUBSCRIPTION, Enrolment, Subscription
@@ -72,7 +72,7 @@ def commitments(state: State, customer: str, at: int) -> Iterator[snapshots.Comm
     """The terms that have begun, by subscription and time."""
     known: dict[str, CommitmentTerm] = dict(state.scan(customer, COMMITMENT_TERM))
     for id_, term in sorted(known.items(), key=lambda each: (each[1].subscription, each[1].begin)):
-        committed: Committed = state.get((customer, COMMITTED, term.subscription))
+        agreed = term.agreed
         minor = MINOR_EXPONENT[term.currency]
         yield snapshots.CommitmentState(
             subscription=term.subscription,
@@ -80,10 +80,10 @@ def commitments(state: State, customer: str, at: int) -> Iterator[snapshots.Comm
             begins_at=rfc3339(term.begin),
             ends_at=_instant(term.end),
             ended=term.ended,
-            unit=committed.unit,
-            committed=decimal(committed.quantity, committed.exponent),
-            counted=decimal(int(term.counted), committed.exponent),
-            forecast=decimal(forecast(term, committed, at), committed.exponent),
+            unit=agreed.unit,
+            committed=decimal(agreed.quantity, agreed.exponent),
+            counted=decimal(int(term.counted), agreed.exponent),
+            forecast=decimal(forecast(term, at), agreed.exponent),
             currency=term.currency,
             amount=decimal(term.posted, minor),
             to_bill=decimal(term.open, minor),
