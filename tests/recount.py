@@ -8,8 +8,9 @@ units, at the time of the last fact. It reads facts in the order of their time, 
 and facts of unknown customers or meters among them, and assumes: default burn order, usage never
 late, one rate card version without `where`, blocks without scope, two decimals to each currency,
 no payment of more than an invoice, credit for invoices that is free or billed whole on issue and
-pays tax too, lines over periods of whole seconds, earned by time, and commitments in the customer's
-currency, of terms in days from the start on, earned as they end.
+pays tax too, lines over periods of whole seconds, earned by time, commitments in the customer's
+currency, of terms in days from the start on, earned as they end, and programs for everyone or for a
+plan that grant every so many days from their first grant on, whole and until the next.
 """
 
 from __future__ import annotations
@@ -39,12 +40,15 @@ class Customer:
         self.accrued: dict[str, Fraction] = defaultdict(Fraction)
         self.spent: list[tuple[datetime, Fraction]] = []
         self.commitments: list[Row] = []
+        self.since: dict[str, datetime] = {}
+        self.granted: dict[tuple[str, str], int] = defaultdict(int)
 
 
 class Recount:
     def __init__(self) -> None:
         self.customers: dict[str, Customer] = {}
         self.prices: dict[str, dict[str, Fraction]] = {}
+        self.programs: dict[str, Row] = {}
         self.steps: dict[str, int] = {"USD": 10**10}
         self.seen: set[tuple[str | None, str, str]] = set()
         self.now = datetime.min.replace(tzinfo=UTC)
@@ -63,15 +67,41 @@ class Recount:
         elif kind == "rate_card.published":
             for rate in data["rates"]:
                 self.prices[rate["meter"]][rate["unit"]] = Fraction(rate["per_unit"])
+        elif kind == "program.published":
+            self.programs[data["program"]] = data
         elif kind == "customer.created":
             self.customers[who] = Customer(data["currency"])
+            self.customers[who].since["customer"] = self.now
         elif who in self.customers:
             if kind == "usage.recorded" and data["meter"] not in self.prices:
                 return
+            self.allot(who)
             getattr(self, kind.replace(".", "_"))(self.customers[who], data)
         elif who is not None:
             return
         self.seen.add(identity)
+
+    def allot(self, who: str) -> None:
+        """What programs have granted by now, to subscriptions of their plan or to the customer."""
+        customer = self.customers[who]
+        for program in self.programs.values():
+            plan, first = (
+                program["who"].get("eq"),
+                datetime.fromisoformat(program["effective_from"]),
+            )
+            every = timedelta(days=int(program["every"].strip("PD")))
+            for subject, since in customer.since.items():
+                if (subject == "customer") != (plan is None):
+                    continue
+                if plan is not None and not subject.endswith(f" on {plan}"):
+                    continue
+                name = who if plan is None else subject.partition(" ")[0]
+                key = (program["program"], subject)
+                while (at := max(first, since) + customer.granted[key] * every) <= self.now:
+                    customer.granted[key] += 1
+                    block = f"{program['program']}:{name}:{customer.granted[key]}"
+                    dates = {"effective_at": at.isoformat(), "expires_at": (at + every).isoformat()}
+                    self.credit_granted(customer, program["grant"] | dates | {"block": block})
 
     def credit_granted(self, customer: Customer, data: Row) -> None:
         begin = datetime.fromisoformat(data["effective_at"]) if "effective_at" in data else self.now
@@ -135,7 +165,11 @@ class Recount:
         customer.spent.append((self.now, part))
 
     def subscription_started(self, customer: Customer, data: Row) -> None:
-        least = data["commitment"]
+        customer.since[f"{data['subscription']} on {data['plan']}"] = self.now
+        if "commitment" in data:
+            self.commit(customer, data["commitment"])
+
+    def commit(self, customer: Customer, least: Row) -> None:
         days = timedelta(days=int(least["term"].strip("PD")))
         rate, least = Fraction(least.get("rate", "1")), Fraction(least["quantity"])
         terms = {"begin": self.now, "days": days, "least": least, "rate": rate}
@@ -229,6 +263,7 @@ class Recount:
         customer.invoices[data["invoice"]]["paid"] += round(Fraction(data["amount"]) * 100)
 
     def row(self, who: str) -> Row:
+        self.allot(who)
         customer = self.customers[who]
         funded: dict[str, int] = defaultdict(int)
         earned: dict[str, int] = defaultdict(int)

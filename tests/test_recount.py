@@ -28,6 +28,8 @@ from properties.records import Records
 
 METERS = {"calls": ("api", "0.05", "0.4"), "tokens": ("llm", "0.00012345", "0.001")}
 USAGES = 4_000
+PRO = {"field": "subscription.plan", "eq": "pro"}
+WORTH = {"amount": "2.50", "currency": "USD"}
 
 
 def demo(seed: int) -> list[Event]:
@@ -46,6 +48,16 @@ def demo(seed: int) -> list[Event]:
     card = {"rate_card": "list", "version": 1, "effective_from": text(START), "rates": rates}
     facts.append(fact("unit.declared", unit, id="unit", at=START))
     facts.append(fact("rate_card.published", card, id="card", at=START))
+    for program, grant, who in (
+        ("all", {"kind": "promotional", "quantity": "3"}, {"field": "customer.id", "exists": True}),
+        ("pro", {"kind": "included", "quantity": "25"}, PRO),
+        ("pay", {"kind": "paid", "quantity": "7", "value": WORTH}, PRO),
+    ):
+        grant |= {"unit": chance.choice(["USD", "credits"]), "expires": "period_end"}
+        rule = {"program": program, "version": 1, "grant": grant, "who": who}
+        rule |= {"every": f"P{chance.randint(1, 9)}D"}
+        rule |= {"effective_from": text(START + chance.randint(0, 90) * HOUR)}
+        facts.append(fact("program.published", rule, id=f"p-{program}", at=START))
     customers = [f"c-{n:02d}" for n in range(20)]
     for who in customers:
         begin = {"currency": "USD", "time_zone": "UTC"}
@@ -57,7 +69,8 @@ def demo(seed: int) -> list[Event]:
         elif chance.random() < 0.7:
             least = {"unit": "USD", "quantity": str(chance.randint(20, 400)), "term": "P7D"}
             least |= chance.choice([{}, {"rate": "0.777"}])
-            start = {"subscription": "s", "plan": "p", "period": "month", "commitment": least}
+            plan = chance.choice(["p", "pro"])
+            start = {"subscription": "s", "plan": plan, "period": "month", "commitment": least}
             facts.append(fact("subscription.started", start, id="s", at=START, customer=who))
     for number in range(USAGES):
         at = START + DAY + number * 10 * MINUTE
@@ -152,6 +165,8 @@ def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path)
         assert row["revenue"] == revenue, who
     check_all(Records(out))
     assert any(row["overage"] for row in counted.values())
+    granted = {b["block"].partition(":")[0] for each in stated.values() for b in each["blocks"]}
+    assert {"all", "pro", "pay"} <= granted
     assert any("4050" in row["revenue"] for row in counted.values())
     assert any("4020" in row["revenue"] for row in counted.values())
     assert any("credits" in row["usable"] for row in counted.values())
