@@ -44,11 +44,11 @@ MAY_BE_REFUSED: Final[dict[str, set[str]]] = {
 }
 _PLANS: Final = ("free", "pro", "team")
 _ZONES: Final = ("UTC", "Europe/Zurich", "America/New_York", "Pacific/Auckland")
-_KINDS: Final = ("goodwill", "sla", "included", "buffer")
+_KINDS: Final = ("goodwill", "sla", "included", "material_right", "buffer")
 
 
 def catalog(at: int) -> list[Envelope]:
-    """Prices, and two programs: one by what is subscribed to, one by who the customer is."""
+    """Prices, an estimate, and two programs: by what is subscribed to, and by who one is."""
     began = rfc(at - DAY)
     plan = {
         "program": "plan",
@@ -76,8 +76,18 @@ def catalog(at: int) -> list[Envelope]:
         "every": "month",
         "reset": {"overage": "keep"},
     }
+    estimate = {
+        "version": 1,
+        "effective_from": began,
+        "keys": {"breakage.rate": {"material_right": "0.2"}},
+        "author": "a",
+        "approver": "b",
+        "evidence": "what was redeemed so far",
+        "reason": "what is not redeemed is earned with what is",
+    }
     return [
         *traffic.catalog(at),
+        fact("policy.published", "estimate", at, estimate, None, at),
         *(fact("program.published", p["program"], at, p, None, at) for p in (plan, small)),
     ]
 
@@ -132,6 +142,8 @@ class Mix(Traffic):
         if data["kind"] in {"goodwill", "sla"}:
             data["value"] = {"amount": data["quantity"], "currency": "USD"}
             data["failed_period"] = {"from": rfc(now - 2 * DAY), "to": rfc(now - DAY)}
+        if data["kind"] == "material_right":
+            data["value"] = {"amount": "4.40", "currency": "USD"}
         data["expires_at"] = rfc(self.soon_after(now))
         if self.chance.random() < 0.5:
             data["rollover"] = {"percent": "60", "expires": "P1M"}
@@ -320,10 +332,12 @@ class Mix(Traffic):
         }
 
     def _bill(self, customer: str) -> Iterator[Envelope]:
-        """The overage of the last minutes."""
+        """The overage of the last minutes, and a service that lasts some seconds more."""
         now = self.now()
         span = {"meter": "calls", "from": rfc(now - HOUR // 6), "to": rfc(now)}
         line = {"line": "1", "amount": "3.00", "tax": "0.10", "arrears_for": [span]}
-        data = {"invoice": f"ar{self.made}", "currency": "USD", "lines": [line]}
+        lasts = {"from": rfc(now - HOUR // 60), "to": rfc(now + HOUR // 600)}
+        service = {"line": "2", "amount": "0.97", "tax": "0.20", "period": lasts}
+        data = {"invoice": f"ar{self.made}", "currency": "USD", "lines": [line, service]}
         self._keep("invoice", customer, data["invoice"])
         yield self.new("invoice.issued", customer, data)
