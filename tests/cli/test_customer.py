@@ -100,6 +100,20 @@ def test_what_of_an_invoice_is_for_grants_to_come_is_told(tmp_path) -> None:
     assert "0" != block["value_now"]
 
 
+def test_what_of_an_invoice_is_for_time_to_come_is_told(tmp_path) -> None:
+    """9 of 30 days were given as the month ended."""
+    span = {"from": "2026-02-20T00:00:00Z", "to": "2026-03-22T00:00:00Z"}
+    line = {"line": "1", "amount": "12", "period": span}
+    bill = {"invoice": "i2", "currency": "USD", "lines": [line]}
+    directory = published(tmp_path / "d", event("i2", "invoice.issued", bill, time=NOON))
+
+    view = show(directory, "--at", NOON)
+    invoice = next(each for each in view["invoices"] if each["invoice"] == "i2")
+    assert ("8.4", "0") == (invoice["for_time_to_come"], invoice["for_grants_to_come"])
+    result = invoke("customer", "show", "ada", "--data-dir", directory)
+    assert "deferred" in result.stdout
+
+
 def test_top_ups_and_what_was_asked_for_are_shown(tmp_path) -> None:
     top_up = {"threshold": "10", "target": "25", "cooldown": "PT1H"}
     directory = published(

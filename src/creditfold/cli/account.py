@@ -138,8 +138,14 @@ def _invoices(
         exponent = MINOR_EXPONENT[stands.currency]
         left = sum(line.gross - line.paid for line in stands.lines)
         invoice["open"] = decimal(left, exponent)
-        to_come = sum(line.unallotted(line.booked - line.taxed) for line in stands.lines)
-        invoice["for_grants_to_come"] = decimal(to_come, exponent)
+        grants = time = 0
+        for line in stands.lines:
+            if line.ratable is not None:
+                time += max(0, line.deferred)
+            else:
+                grants += line.unallotted(line.booked - line.taxed)
+        invoice["for_grants_to_come"] = decimal(grants, exponent)
+        invoice["for_time_to_come"] = decimal(time, exponent)
         credit = sum(each.amount for line in stands.lines for each in line.applied)
         invoice["credit"] = decimal(credit, exponent)
         invoice["refund_due"] = decimal(stands.payable, exponent)

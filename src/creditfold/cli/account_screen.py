@@ -227,11 +227,12 @@ def _invoices(out: Console, invoices: list[dict[str, Any]]) -> None:
             invoice["paid"],
             invoice["refunded"],
             invoice["open"],
+            total(invoice["for_grants_to_come"], invoice["for_time_to_come"]),
         )
         for invoice in invoices
     ]
-    columns = ("invoice", "issued", "lines", "with tax", "by credit", "paid", "refunded", "open")
-    out.print(screen.table(columns, rows, right=columns[3:]))
+    sums = ("with tax", "by credit", "paid", "refunded", "open", "deferred")
+    out.print(screen.table(("invoice", "issued", "lines", *sums), rows, right=sums))
 
 
 def _last(out: Console, view: dict[str, Any]) -> None:
