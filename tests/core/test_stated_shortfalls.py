@@ -125,3 +125,15 @@ def test_without_statements_nothing_is_stated():
     found.applied("subscription.started", plan)
     found.sweep(APRIL)
     assert [] == statements(found)
+
+
+def test_what_changes_at_the_instant_of_a_statement_stands_in_the_next():
+    """The invoice falls due as January ends: that credit was paid for, and had lapsed by then."""
+    found = book()
+    found.grant("b", "30", expires_at="2026-01-20T00:00:00Z")
+    line = {"amount": "30", "sells": [{"block": "b"}]}
+    found.invoice(line, recognition="on_due", due_at=FEBRUARY)
+    found.sweep(MARCH)
+    assert [[short("100")], [short("-30", earlier=True), short("100", 2)]] == owed(found)
+    periods = [(n["statement"]["from"], n["statement"]["to"]) for n in statements(found)]
+    assert [("2026-01-01T00:00:00Z", FEBRUARY), (FEBRUARY, MARCH)] == periods

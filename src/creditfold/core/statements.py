@@ -186,6 +186,8 @@ def _current(draft: Draft, at: int) -> Statement | None:
         return None
     profile: Profile = draft.get(PROFILE)
     zone = draft.catalog.zone(profile.time_zone)
+    if known is not None:  # what a statement has told is over
+        at = max(at, known.end)
     begin, end = period(calendar_anchor(every), every, at, zone)
     opened = Statement(1, begin, end)
     if known is not None:  # the period, or the zone, may have changed within the last one
