@@ -260,14 +260,14 @@ def an_hour_of_downtime(field: Field, size: Size) -> None:
     """
     begin = wall() - HOUR
     step = 600 * SECOND / (size.facts / 2 + size.customers * 4)
-    field.clock = _Steps(begin - 600 * SECOND, step)
+    field.clock = _Steps(begin - 600 * SECOND, step, begin)
     field.publish_catalog(_clock("clock.held", field.clock()))
     field.open(size.customers, Soon(660 * SECOND, HOUR - 60 * SECOND))
     worker, *_ = field.start(1)
     field.send(size.facts // 2)
     until(lambda: field.answered() >= field.due, worker.tail, 120)
     _terminate(worker)
-    field.clock = _Steps(max(begin, field.clock()), HOUR / (size.facts / 2) * 0.9)
+    field.clock = _Steps(max(begin, field.clock()), HOUR / (size.facts / 2) * 0.9, wall())
     field.traffic.soon = Soon()
     field.publish_catalog(_clock("clock.released", field.clock()))
     field.send(size.facts // 2)
@@ -285,13 +285,13 @@ def an_hour_of_downtime(field: Field, size: Size) -> None:
 
 
 class _Steps:
-    """A clock that goes on by a step whenever it is looked at."""
+    """A clock that goes on by a step whenever it is looked at, and stands at its end."""
 
-    def __init__(self, at: float, step: float) -> None:
-        self._at, self._step = at, step
+    def __init__(self, at: float, step: float, end: int) -> None:
+        self._at, self._step, self._end = at, step, end
 
     def __call__(self) -> int:
-        self._at += self._step
+        self._at = min(self._at + self._step, self._end)
         return int(self._at)
 
 
