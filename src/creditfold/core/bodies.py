@@ -66,7 +66,8 @@ SubscriptionBody: TypeAlias = (
     | SubscriptionCancelled
 )
 CustomerBody: TypeAlias = (
-    CustomerCreated
+    UsageRecorded  # what there is most of is asked for first
+    | CustomerCreated
     | CustomerUpdated
     | CreditGranted
     | CreditVoided
@@ -74,7 +75,6 @@ CustomerBody: TypeAlias = (
     | CreditRefunded
     | ExpiryChanged
     | TopUpDeclined
-    | UsageRecorded
     | HoldPlaced
     | HoldSettled
     | HoldReleased

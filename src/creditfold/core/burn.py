@@ -17,7 +17,7 @@ from creditfold.core.journal import Use
 from creditfold.core.state import HOLD, Hold, Terms
 
 
-def burn(draft: Draft, use: Use, reserved: Mapping[str, int] = {}) -> Use:
+def burn(draft: Draft, use: Use, demand: Demand, reserved: Mapping[str, int] = {}) -> Use:
     """Draw the use from its hold, then from the blocks that are valid at its time; what it drew.
 
     Usage has happened: where its hold is not open, or has too little, it is drawn all the same.
@@ -25,12 +25,12 @@ def burn(draft: Draft, use: Use, reserved: Mapping[str, int] = {}) -> Use:
     """
     if use.quantity == 0:
         return use
-    demand = _demand(draft, use)
     usage = use.usage
     hold = _hold(draft, use)
     if use.hold is not None and hold is not None:
         holds.draw(draft, use.hold, hold, demand, usage, reserved)
-    _draw(draft, demand, usage)
+    if hold is None or not demand.paid:
+        _draw(draft, demand, usage)
     unpaid = None
     if not demand.paid:
         unpaid = overage.enter(draft, demand, usage)
@@ -53,7 +53,7 @@ def _hold(draft: Draft, use: Use) -> Hold | None:
 
 def unwound(draft: Draft, use: Use) -> Use:
     """What of its slices the use still needs at its quantity: the last burned goes back first."""
-    demand = _demand(draft, use)
+    demand = demand_of(draft, use)
     kept: list[tuple[str, int]] = []
     for block_id, amount in use.slices:
         terms = draft.granted(block_id)
@@ -76,7 +76,7 @@ def burn_more(draft: Draft, use: Use, changed: Use) -> Use:
 
     What no block covers of it goes the way of what none covered before.
     """
-    demand = _demand(draft, replace(changed, quantity=changed.quantity - use.quantity))
+    demand = demand_of(draft, replace(changed, quantity=changed.quantity - use.quantity))
     _draw(draft, demand, use.usage)
     slices = Counter(dict(use.slices))
     slices.update({move.block: move.amount for move in draft.moves if move.to is Place.DRAWN})
@@ -89,8 +89,11 @@ def burn_more(draft: Draft, use: Use, changed: Use) -> Use:
     return replace(changed, slices=tuple(slices.items()), unpaid=unpaid)
 
 
-def _demand(draft: Draft, use: Use) -> Demand:
-    meter = replace(draft.catalog.meters[use.meter], product=use.product)
+def demand_of(draft: Draft, use: Use) -> Demand:
+    """What a use asks for, by the prices that it came with."""
+    meter = draft.catalog.meters[use.meter]
+    if meter.product != use.product:  # it has been declared anew since
+        meter = replace(meter, product=use.product)
     return Demand(use.time, use.costs, meter, use.quantity, use.properties)
 
 
@@ -98,11 +101,12 @@ def _draw(draft: Draft, demand: Demand, usage: Usage) -> None:
     """Draw from the blocks in order."""
     exhausted: set[str] = set()
     for block_id in burn_order(draft):
-        if demand.paid:
-            break
         terms = draft.granted(block_id)
-        if demand.covered_by(terms) and _draw_block(draft, block_id, terms, usage, demand):
-            exhausted.add(block_id)
+        if demand.covered_by(terms):
+            if _draw_block(draft, block_id, terms, usage, demand):
+                exhausted.add(block_id)
+            if demand.paid:
+                break
     if exhausted:
         exhaust(draft, exhausted)
 

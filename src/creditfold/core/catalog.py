@@ -139,7 +139,7 @@ class Catalog:
             each.late_window for each in (self.initial, *(v.policy for v in self.policies))
         )
         self.states = any(v.policy.statement_every is not None for v in self.policies)
-        self._initial_hash = self.initial.hash
+        self._unpublished = self.initial, self.initial.hash
         self.programs: dict[str, tuple[ProgramVersion, ...]] = {
             program: known.versions for program, known in state.scan("", PROGRAM)
         }
@@ -173,10 +173,12 @@ class Catalog:
         does not matter how long after it the clock comes round to it.
         """
         versions = self.policies
+        if not versions:
+            return self._unpublished
         if known_before is not None:
             versions = tuple(v for v in versions if v.recorded_at < known_before)
         version = in_force(versions, time)
-        return (version.policy, version.hash) if version else (self.initial, self._initial_hash)
+        return (version.policy, version.hash) if version else self._unpublished
 
     def spans(self, program: str, looked: int) -> tuple[Span, ...]:
         """What the program says over time to who has learned of so many publications."""

@@ -12,7 +12,7 @@ OVERAGE: Final = "overage"
 """Cells of a statement: used; covered by kind and unit; overage by policy, unit and rate."""
 
 
-class Usage(Struct, frozen=True, array_like=True):
+class Usage(Struct, frozen=True, array_like=True, gc=False):
     """What an entry says about the usage that drew it, and where a statement counts it."""
 
     id: str
@@ -22,7 +22,7 @@ class Usage(Struct, frozen=True, array_like=True):
     subscription: str | None = None
 
 
-class Counted(Struct, frozen=True):
+class Counted(Struct, frozen=True, gc=False):
     """So much more or less of a cell: steps of the meter or unit, and of overage its price."""
 
     usage: Usage

@@ -83,9 +83,9 @@ class Demand(Struct):
 
     def covered_by(self, terms: Terms) -> bool:
         """As `fits`, and valid at the time."""
-        if terms.expires_at is not None and self.time >= terms.expires_at:
+        if self.time < terms.effective_at:
             return False
-        return self.time >= terms.effective_at and self.fits(terms)
+        return (terms.expires_at is None or self.time < terms.expires_at) and self.fits(terms)
 
     def ask(self, unit: str) -> bool:
         """Ask a block of this unit; whether anything is owed in it.
@@ -154,16 +154,18 @@ def too_much(
     draft: Draft, meter: str, exponent: int, quantity: int, prices: Mapping[str, Price]
 ) -> Rejection | None:
     """Why a cost, or the overage that it might be added to, is beyond one amount."""
-    overage = draft.edit_account().overage
-    unpriced = Price(f"meter:{meter}", exponent, quantity, None)
-    for price in (unpriced, *prices.values()):
-        if price.amount > INT64_MAX - overage.get(price.unit, 0):
-            return Rejection(
-                Code.QUANTITY_OUT_OF_RANGE,
-                f"this usage is {decimal(price.amount, price.exponent)} {price.unit}, which with "
-                "what is open already is more than one amount can hold: split it, or bill",
-            )
-    return None
+    left, unpriced = draft.edit_account().overage, f"meter:{meter}"
+    beyond = [each for each in prices.values() if each.amount > INT64_MAX - left.get(each.unit, 0)]
+    if quantity > INT64_MAX - left.get(unpriced, 0):
+        beyond.insert(0, Price(unpriced, exponent, quantity, None))
+    if not beyond:
+        return None
+    price = beyond[0]
+    return Rejection(
+        Code.QUANTITY_OUT_OF_RANGE,
+        f"this usage is {decimal(price.amount, price.exponent)} {price.unit}, which with "
+        "what is open already is more than one amount can hold: split it, or bill",
+    )
 
 
 def burn_order(draft: Draft) -> Sequence[str]:

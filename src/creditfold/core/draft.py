@@ -94,6 +94,8 @@ class Draft:
         self.dropped: tuple[Reach, ...] = ()
         """Whose carried overage ended with them."""
         self.exhausted = False
+        self.stands: tuple[int, int] | None = None
+        """Where in the journal the usage that is recorded stands."""
         self._state = state
         self._account: Account | None = None
         self._journal = 0

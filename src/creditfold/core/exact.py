@@ -10,6 +10,7 @@ INT64_MAX = 2**63 - 1
 DECIMALS_MAX = 18
 
 _POWERS = tuple(int(f"1{'0' * n}") for n in range(64))
+_WRITTEN = tuple(f"%d.%0{n}d" for n in range(64))
 
 _DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]{0,30})(?:\.([0-9]{1,30}))?")
 
@@ -57,11 +58,10 @@ def decimal(amount: int, exponent: int) -> str:
     """`amount` steps of `10**-exponent` as a decimal string without trailing zeros."""
     if exponent == 0:
         return str(amount)
-    sign = "-" if amount < 0 else ""
-    digits = str(abs(amount)).zfill(exponent + 1)
-    fraction = digits[-exponent:].rstrip("0")
-    whole = digits[:-exponent]
-    return f"{sign}{whole}.{fraction}" if fraction else sign + whole
+    if amount < 0:
+        return f"-{decimal(-amount, exponent)}"
+    digits = _WRITTEN[exponent] % divmod(amount, _POWERS[exponent])
+    return digits.rstrip("0").rstrip(".")
 
 
 def pow10(exponent: int) -> int:

@@ -203,29 +203,32 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
             draft = Draft(state, catalog, fact.customer, outcome, fact.time, fact.recorded_at)
             step.outcome.sent = transfers.refused(draft, body, refusal)
         return step
-    if isinstance(body, PassingBody):
-        seen = Seen(fact.content[:CONTENT_BYTES], until, *journal.standing(draft, fact.time))
-    else:
-        seen = Seen(fact.content[:CONTENT_BYTES])
     late.command(draft, body)
-    commitments.count(draft)
-    overage.schedule_repayment(draft)
-    statements.count(draft)
-    notices.watch(draft, account)
-    if not isinstance(body, CustomerCreated | TopUpDeclined):
-        top_ups.ask(draft)
-    draft.put(SEEN, seen_key(fact.source, fact.id), seen)
+    _follow(draft, account, tops_up=type(body) not in _NO_TOP_UP)
+    draft.put(
+        SEEN,
+        seen_key(fact.source, fact.id),
+        Seen(fact.content[:CONTENT_BYTES], until, *(draft.stands or ())),
+    )
     if isinstance(body, PassingBody):
-        if not _is_usage(body):
+        if draft.stands is None:
             journal.remember(draft, fact.source, fact.id, fact.time)
         journal.prune(draft)
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
 
 
-def _is_usage(body: PassingBody) -> bool:
-    """Whether the journal holds the fact, as usage of its own."""
-    settled = isinstance(body, HoldSettled) and body.quantity.coefficient
-    return isinstance(body, UsageRecorded) or bool(settled)
+def _follow(draft: Draft, before: Account | None, *, tops_up: bool = True) -> None:
+    """What follows from any outcome, for a customer who has that."""
+    account = draft.edit_account()
+    if account.commitments:
+        commitments.count(draft)
+    if account.carried:
+        overage.schedule_repayment(draft)
+    if draft.counted:
+        statements.count(draft)
+    notices.watch(draft, before)
+    if account.tops_up and tops_up:
+        top_ups.ask(draft)
 
 
 def _known(account: Account | None, fact: Fact, body: CustomerBody) -> Rejection | None:
@@ -248,6 +251,9 @@ def _known(account: Account | None, fact: Fact, body: CustomerBody) -> Rejection
         )
     return None
 
+
+_NO_TOP_UP = (CustomerCreated, TopUpDeclined)
+"""Whose customers are asked by what comes after."""
 
 _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     CustomerCreated: customers.create,
@@ -311,11 +317,7 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     outcome = identity(customer, "clock", at, what, subject)
     draft = Draft(state, catalog, customer, outcome, instant, now, by_clock=True)
     late.due(draft, Phase(phase), subject)
-    commitments.count(draft)
-    overage.schedule_repayment(draft)
-    statements.count(draft)
-    notices.watch(draft, account)
-    top_ups.ask(draft)
+    _follow(draft, account)
     answer = Outcome(
         outcome=outcome,
         status=Status.APPLIED,

@@ -213,7 +213,7 @@ def bounds(draft: Draft, use: Use) -> bool:
         draft.exhausted
         or use.hold is not None
         or use.carried
-        or any(move.to is Place.AVAILABLE for move in draft.moves)
+        or Place.AVAILABLE in [move.to for move in draft.moves]
     )
 
 
@@ -229,14 +229,16 @@ def standing(draft: Draft, time: int) -> tuple[int, int]:
     It is at its own time, behind other usage of that time, where usage counts as if it had come in
     order, else behind all that came. So a batch that reports one time moves nothing by its ids.
     """
-    before: Account = draft.before(ACCOUNT, "")
+    account = draft.edit_account()
     instant = f"{time + _BEFORE_1970:016x}"
-    if not draft.policy.in_order and before.front >= instant:
-        return instant_of(before.front), before.seq
-    if before.front < instant + _USAGE:
+    if account.front < instant:
+        return time, 0
+    if not draft.policy.in_order:
+        return instant_of(account.front), account.seq
+    if account.front < instant + _USAGE:
         return time, 0
     following = next((place for place, _ in draft.scan(JOURNAL, instant + _USAGE)), "")
-    return time, before.seq if following.startswith(instant) else 0
+    return time, account.seq if following.startswith(instant) else 0
 
 
 def due_place(instant: int, phase: Phase, subject: str) -> str:

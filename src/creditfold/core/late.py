@@ -18,6 +18,7 @@ from creditfold.core import blocks, journal
 from creditfold.core.bodies import CustomerBody
 from creditfold.core.burn import burn, burn_more, unwound
 from creditfold.core.compensate import changed_slices, compensate, respread, take_back, uncover
+from creditfold.core.demand import Demand
 from creditfold.core.draft import Draft
 from creditfold.core.due import fall_due
 from creditfold.core.entries import Place
@@ -42,16 +43,20 @@ from creditfold.core.state import (
     Profile,
 )
 
+_USAGE = frozenset({UsageRecorded, UsageCorrected, UsageRetracted})
+"""What the journal has as usage, and not as a command."""
 
-def take(draft: Draft, use: Use) -> None:
+
+def take(draft: Draft, use: Use, demand: Demand) -> None:
     """Draw usage that the journal does not hold yet."""
-    account = draft.edit_account()
-    if use.place > account.boundary or not draft.policy.in_order:
-        drawn = burn(draft, use)
+    account, place = draft.edit_account(), use.place
+    if place > account.boundary or not draft.policy.in_order:
+        drawn = burn(draft, use, demand)
         bounds = journal.bounds(draft, drawn)
-        if use.place > account.front or not bounds or not draft.policy.in_order:
-            images = journal.images(draft) if bounds else ()
-            journal.enter(draft, use.place, replace(drawn, images=images))
+        if place > account.front or not bounds or not draft.policy.in_order:
+            if bounds:
+                drawn = replace(drawn, images=journal.images(draft))
+            journal.enter(draft, place, drawn)
             return
         draft.restart()
     _refold_with(draft, use)
@@ -79,7 +84,7 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
 
 def command(draft: Draft, body: CustomerBody) -> None:
     """Write down a command that changed who pays, where it stands."""
-    if isinstance(body, UsageRecorded | UsageCorrected | UsageRetracted):
+    if type(body) in _USAGE:
         return
     if isinstance(body, HoldSettled):
         if body.quantity.coefficient:

@@ -50,17 +50,17 @@ def watch(draft: Draft, before: Account | None) -> None:
     account = draft.edit_account()
     woken: set[str] = set()
     for entry in draft.entries:
-        if (entry.from_, entry.to) == (Place.ORIGIN, Place.ISSUED):
+        if entry.from_ is Place.ORIGIN and entry.to is Place.ISSUED:
             tell(draft, "granted", quantity=entry.quantity, unit=entry.unit, block=entry.block)
-        active = (entry.from_, entry.to) == (Place.ISSUED, Place.AVAILABLE)
-        if active and draft.granted(entry.block).pays_usage:
-            woken.add(entry.unit)
+        elif entry.from_ is Place.ISSUED and entry.to is Place.AVAILABLE:
+            if draft.granted(entry.block).pays_usage:
+                woken.add(entry.unit)
     if woken:
         account.full = {**account.full, **{unit: account.usable[unit] for unit in sorted(woken)}}
     if before is None or before.usable == account.usable:
         return
-    for unit, had in sorted(before.usable.items()):
-        has = account.usable[unit]
+    for unit in sorted(before.usable):
+        had, has = before.usable[unit], account.usable[unit]
         if has == had:
             continue
         exponent = draft.catalog.exponent(unit)

@@ -177,8 +177,6 @@ def schedule_repayment(draft: Draft) -> None:
     All that becomes available at an instant comes first, so that the burn order chooses among it.
     """
     account = draft.edit_account()
-    if not account.carried:
-        return
     instants = {draft.present} if draft.freed else set()
     if draft.carried_at is not None:
         instants.add(draft.carried_at)

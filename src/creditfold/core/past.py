@@ -9,7 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from creditfold.core import blocks, holds, journal, overage, rollover
-from creditfold.core.burn import burn
+from creditfold.core.burn import burn, demand_of
 from creditfold.core.draft import Draft
 from creditfold.core.due import fall_due
 from creditfold.core.entries import Place
@@ -143,7 +143,8 @@ class Past(Overlay):
             now = min(item.time, self._draft.present)
             draft = self._begin(item.time, now, item.outcome(self._draft.customer))
             reserved = {b: n for (id_, b), n in self._reserved.items() if id_ == item.hold}
-            use = burn(draft, replace(item, slices=(), unpaid=None, images=()), reserved)
+            use = replace(item, slices=(), unpaid=None, images=())
+            use = burn(draft, use, demand_of(draft, use), reserved)
             images = journal.images(draft, self._had) if journal.bounds(draft, use) else ()
             redone: Use | Command = replace(use, images=images)
         else:
@@ -250,7 +251,8 @@ class Past(Overlay):
         )
 
     def _end(self, draft: Draft, place: str) -> None:
-        overage.schedule_repayment(draft)
+        if draft.edit_account().carried:
+            overage.schedule_repayment(draft)
         self.changes.update(draft.changes)
         self._last = max(self._last, place)
         for id_ in [id_ for id_, _ in self._reserved]:

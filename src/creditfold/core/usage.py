@@ -31,7 +31,7 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
     assert meter is not None
     if body.subscription is not None and draft.get(SUBSCRIPTION, body.subscription) is None:
         return unknown_subscription(body.subscription)
-    at, behind = journal.standing(draft, draft.time)
+    draft.stands = at, behind = journal.standing(draft, draft.time)
     use = Use(
         source=source,
         id=id_,
@@ -50,7 +50,7 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
         final=body.hold is not None and body.hold.final,
         subscription=body.subscription,
     )
-    late.take(draft, use)
+    late.take(draft, use, demand)
     draft.use(use.usage, use.quantity)
     return None
 
