@@ -188,8 +188,8 @@ def stages(console: Console, rounds: int, events: int) -> None:
         def encode_all(steps: list[Step] = steps) -> None:
             for step in steps:
                 outcome_record(step.outcome)
-                for posting in step.postings:
-                    posting_record(posting, rfc3339(START))
+                for posting, line in zip(step.postings, step.lines, strict=True):
+                    posting_record(posting, rfc3339(START), line)
 
         parts["decode"].append(timed(decode_all) / events * 1e6)
         parts["fold"].append(timed(fold_all) / events * 1e6)

@@ -35,45 +35,44 @@ PACE = 20_000  # microseconds from one fact to the next
 USAGE, TRANSFERS = "creditfold.usage.v1", "creditfold.transfers.v1"
 
 
-def fold_all(setup: list, facts: list) -> tuple[float, int, object]:
-    """Seconds for the facts after the set-up, how many they were with what they caused, and the
-    state. Any checkout since the first that has partitions runs this."""
-    from creditfold.log.records import Record
-    from creditfold.partition.position import Position
-    from creditfold.partition.step import Partition
-    from creditfold.partition.store import MemoryStore
+class Folder:
+    """A partition that folds records as they come, and all that they cause. Any checkout since the
+    first that has partitions runs this.
+    """
 
-    try:
-        from creditfold.contract.partitions import ONLY as HOME
-    except ImportError:  # it was a number before there were several
-        HOME = 0  # noqa: N806  # it stands for the constant
-    store = MemoryStore()
-    partition = Partition(store, HOME, Position())
-    ends: Counter[str] = Counter()
-    now = 0
+    def __init__(self) -> None:
+        from creditfold.partition.position import Position
+        from creditfold.partition.step import Partition
+        from creditfold.partition.store import MemoryStore
 
-    def fold(facts: list) -> int:
-        nonlocal now
+        try:
+            from creditfold.contract.partitions import ONLY as HOME
+        except ImportError:  # it was a number before there were several
+            HOME = 0  # noqa: N806  # it stands for the constant
+        self.store = MemoryStore()
+        self._partition = Partition(self.store, HOME, Position())
+        self._ends: Counter[str] = Counter()
+        self._now = 0
+
+    def fold(self, facts: list) -> int:
+        """How many facts they were with what they told other customers."""
+        from creditfold.log.records import Record
+
         folded = 0
         for begin in range(0, len(facts), BATCH):
             waiting = facts[begin : begin + BATCH]
             while waiting:
                 batch = []
                 for topic, at, key, value, headers in waiting:
-                    now = max(now, at)
-                    batch.append((Record(topic, 0, ends[topic], at, key, value, headers), now))
-                    ends[topic] += 1
+                    self._now = max(self._now, at)
+                    record = Record(topic, 0, self._ends[topic], at, key, value, headers)
+                    batch.append((record, self._now))
+                    self._ends[topic] += 1
                 folded += len(batch)
-                outputs = partition.refold(batch, now, 1_000_000).outputs
+                outputs = self._partition.refold(batch, self._now, 1_000_000).outputs
                 told = (each for each in outputs if each.topic == TRANSFERS)
-                waiting = [(each.topic, now, *each[1:4]) for each in told]
+                waiting = [(each.topic, self._now, *each[1:4]) for each in told]
         return folded
-
-    fold(setup)
-    gc.collect()
-    begun = time.thread_time()
-    folded = fold(facts)
-    return time.thread_time() - begun, folded, store
 
 
 def make(kind: str, count: int, customers: int) -> tuple[list, list]:
@@ -104,17 +103,55 @@ def make(kind: str, count: int, customers: int) -> tuple[list, list]:
     return setup, records(list(made.facts(count)))
 
 
-def measure(file: Path, source: Path) -> tuple[float, int]:
-    """Seconds and facts of a row, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--child", str(file)],
-        env=os.environ | {"PYTHONPATH": str(source)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    seconds, folded = done.stdout.split()
-    return float(seconds), int(folded)
+def take_turns(setup: list, facts: list) -> None:
+    """Fold the set-up, then a batch for each line that is read; say how long each took."""
+    folder = Folder()
+    folder.fold(setup)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # as the worker has it
+    print("ready", flush=True)
+    for begin in range(0, len(facts), BATCH):
+        if not sys.stdin.readline():
+            return
+        begun = time.thread_time()
+        folded = folder.fold(facts[begin : begin + BATCH])
+        print(time.thread_time() - begun, folded, flush=True)
+
+
+class Row:
+    """A process that folds one kind of facts by one source, a batch at its turn."""
+
+    def __init__(self, file: Path, source: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--child", str(file)],
+            env=os.environ | {"PYTHONPATH": str(source)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.seconds, self.folded = 0.0, 0
+
+    def ready(self) -> None:
+        """Wait until the set-up has been folded."""
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def turn(self) -> None:
+        """Fold a batch."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        seconds, folded = self._process.stdout.readline().split()
+        self.seconds += float(seconds)
+        self.folded += int(folded)
+
+    def end(self) -> float:
+        """Microseconds that a fact took."""
+        self._process.communicate()
+        assert self._process.returncode == 0
+        return self.seconds / self.folded * 1e6
 
 
 def throughput(rounds: int, count: int, customers: int, before: Path | None) -> None:
@@ -136,15 +173,21 @@ def throughput(rounds: int, count: int, customers: int, before: Path | None) -> 
             files[kind] = Path(directory) / kind.replace(" ", "-")
             files[kind].write_bytes(pickle.dumps(make(kind, count, customers)))
         for _ in range(rounds):
-            for name, (kind, source) in rows.items():
-                seconds, folded = measure(files[kind], source)
-                taken[name].append(seconds / folded * 1e6)
+            started = {name: Row(files[kind], source) for name, (kind, source) in rows.items()}
+            for row in started.values():
+                row.ready()
+            for _ in range(0, count, BATCH):
+                for row in started.values():
+                    row.turn()
+            for name, row in started.items():
+                taken[name].append(row.end())
     title = f"{count:,} facts of {customers:,} customers, decoded, folded and encoded"
     table = Table("facts", "µs / fact", "facts / s", "throughput", title=title)
-    base = statistics.median(next(iter(taken.values())))
+    base = next(iter(taken.values()))
     for name, micros in taken.items():
         median = statistics.median(micros)
-        table.add_row(name, f"{median:.0f}", f"{1e6 / median:,.0f}", f"{base / median:.2f}")
+        ratio = statistics.median(b / m for b, m in zip(base, micros, strict=True))
+        table.add_row(name, f"{median:.0f}", f"{1e6 / median:,.0f}", f"{ratio:.2f}")
     Console(width=100).print(table)
 
 
@@ -158,10 +201,13 @@ def sizes(count: int, customers: int) -> None:
     from creditfold.partition.codec import encode_key, encode_record
 
     journaled = {Use: "journal: usage", Command: "journal: command", FellDue: "journal: due"}
-    *_, store = fold_all(*make("campaign", count, customers))
+    setup, facts = make("campaign", count, customers)
+    folder = Folder()
+    folder.fold(setup)
+    folder.fold(facts)
     counts: Counter[str] = Counter()
     bytes_: Counter[str] = Counter()
-    for key, record in store.items():
+    for key, record in folder.store.items():
         if key[0]:
             kind = journaled.get(type(record), key[1])
             counts[kind] += 1
@@ -188,8 +234,7 @@ def main() -> None:
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child is not None:
-        seconds, folded, _ = fold_all(*pickle.loads(given.child.read_bytes()))
-        print(seconds, folded)
+        take_turns(*pickle.loads(given.child.read_bytes()))
         return
     throughput(given.rounds, given.facts, given.customers, given.before)
     sizes(given.facts, given.customers)

@@ -19,7 +19,7 @@ from creditfold.contract.encode import (
 )
 from creditfold.contract.examples import CUSTOMER, NOON
 from creditfold.contract.topics import topic_of
-from creditfold.core.entries import Cause, Notice, Outcome, Posting, Status
+from creditfold.core.entries import Cause, Notice, Outcome, Posting, Status, canonical
 from creditfold.log.records import Output
 
 CAUSE = Cause("s", "1", "creditfold.usage.recorded.v1", "ab", "creditfold.usage.v1", 3, 9)
@@ -86,8 +86,13 @@ def test_a_catalog_outcome_has_no_key_and_no_subject():
 def test_postings_notices_and_headers_go_to_their_topics():
     notice = Notice("n1", "unpriced_usage", "c", "o1", NOON)
     for record, topic, id_, key in (
-        (posting_record(POSTING, NOON), "creditfold.revenue.v1", b"o1.p1", b"c"),
-        (notice_record(notice), "creditfold.notices.v1", b"n1", b"c"),
+        (
+            posting_record(POSTING, NOON, canonical(POSTING)),
+            "creditfold.revenue.v1",
+            b"o1.p1",
+            b"c",
+        ),
+        (notice_record(notice, canonical(notice)), "creditfold.notices.v1", b"n1", b"c"),
         (batch_record(BATCH, 4), "creditfold.ledger.v1", b"4/1", None),
     ):
         headers = dict(record.headers)
@@ -108,7 +113,7 @@ def test_a_batch_header_reads_as_the_design_has_it():
 
 
 def test_a_line_is_the_record_in_structured_mode():
-    record = posting_record(POSTING, NOON)
+    record = posting_record(POSTING, NOON, canonical(POSTING))
     event = json.loads(structured(record))
     assert json.loads(record.value) == event.pop("data")
     read = from_binary(KafkaMessage(dict(record.headers), None, record.value), JSONFormat())
@@ -125,7 +130,7 @@ def test_absent_fields_are_left_out():
 
 
 def test_the_chain_covers_every_part_of_every_record_and_their_order():
-    records = [outcome_record(OUTCOME), posting_record(POSTING, NOON)]
+    records = [outcome_record(OUTCOME), posting_record(POSTING, NOON, canonical(POSTING))]
     first = digest(b"", records)
     assert first == digest(b"", list(records))
     changed = [

@@ -42,18 +42,20 @@ def _record(
     topic: str, type_: bytes, id_: str, time: str | None, customer: str | None, value: bytes
 ) -> Output:
     key = None if customer is None else customer.encode()
-    headers: list[tuple[str, bytes]] = [
-        _VERSION_HEADER,
-        ("ce_id", id_.encode()),
-        _SOURCE_HEADER,
-        ("ce_type", type_),
-    ]
-    if time is not None:
-        headers.append(("ce_time", time.encode()))
-    if key is not None:
-        headers.append(("ce_subject", key))
-    headers.append(_JSON_HEADER)
-    return Output(topic, key, value, tuple(headers))
+    return Output(
+        topic,
+        key,
+        value,
+        (
+            _VERSION_HEADER,
+            ("ce_id", id_.encode()),
+            _SOURCE_HEADER,
+            ("ce_type", type_),
+            *(() if time is None else (("ce_time", time.encode()),)),
+            *(() if key is None else (("ce_subject", key),)),
+            _JSON_HEADER,
+        ),
+    )
 
 
 def outcome_record(outcome: Outcome) -> Output:
@@ -74,19 +76,18 @@ def outcome_record(outcome: Outcome) -> Output:
     return _record(LEDGER.name, _OUTCOME, id_, time, outcome.customer or None, canonical(outcome))
 
 
-def posting_record(posting: Posting, effective_at: str) -> Output:
-    """The revenue record of a posting that an outcome effective at that time made."""
-    return _record(
-        REVENUE.name, _POSTING, posting.posting, effective_at, posting.customer, canonical(posting)
-    )
+def posting_record(posting: Posting, effective_at: str, line: bytes) -> Output:
+    """The revenue record of a posting that an outcome effective at that time made.
+
+    `line` is the canonical posting, which the outcome's digest has been made of.
+    """
+    return _record(REVENUE.name, _POSTING, posting.posting, effective_at, posting.customer, line)
 
 
-def notice_record(notice: Notice) -> Output:
-    """The record of a notice, of the type that it names."""
+def notice_record(notice: Notice, line: bytes) -> Output:
+    """The record of a notice, of the type that it names; `line` as of a posting."""
     type_ = event_type(f"notice.{notice.what}").encode()
-    return _record(
-        NOTICES.name, type_, notice.notice, notice.effective_at, notice.customer, canonical(notice)
-    )
+    return _record(NOTICES.name, type_, notice.notice, notice.effective_at, notice.customer, line)
 
 
 def transfer_record(sent: Sent, timestamp: int) -> Output:

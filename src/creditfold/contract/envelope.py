@@ -19,6 +19,11 @@ NAME_BYTES_MAX = 255
 EVENT_BYTES_MAX = 1_048_576
 """What one event may weigh; a broker's own limit is about the same."""
 
+_FITS = NAME_BYTES_MAX // 4
+"""So many characters fit, whatever they are."""
+
+_HEADERS = ("ce_id", "ce_source", "ce_type", "ce_subject", "ce_time", "ce_recordedtime")
+
 JSON = "application/json"
 STRUCTURED = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
@@ -71,7 +76,7 @@ class Envelope(Struct, frozen=True, gc=False):
 
 def customer_id_fault(text: str) -> str | None:
     """What is wrong with a customer id, or None: NFC, 1 to 255 bytes, no control characters."""
-    if not text or _too_long(text):
+    if not text or (len(text) > _FITS and _too_long(text)):
         return "a customer id has 1 to 255 bytes"
     if text.isascii():
         return None if text.isprintable() else "a customer id has no control characters"
@@ -83,7 +88,7 @@ def customer_id_fault(text: str) -> str | None:
 
 
 def _too_long(text: str) -> bool:
-    return len(text) * 4 > NAME_BYTES_MAX and len(text.encode()) > NAME_BYTES_MAX
+    return len(text.encode()) > NAME_BYTES_MAX
 
 
 def read_record(
@@ -113,17 +118,9 @@ def read_record(
             raise Undecodable(Unreadable.NOT_JSON, f"content-type has to be {JSON}")
     if found.get("ce_specversion") != _SPEC_VERSION:
         raise _no_event(f"header ce_specversion has to be {SPEC_VERSION}")
-    return _envelope(
-        _header(found, "ce_id"),
-        _header(found, "ce_source"),
-        _header(found, "ce_type"),
-        _header(found, "ce_subject"),
-        _header(found, "ce_time"),
-        _header(found, "ce_recordedtime"),
-        _object(value, "the data"),
-        key,
-        keyed=True,
-    )
+    id_, source, type_, subject, time, recorded = _decoded(found)
+    data = _object(value, "the data")
+    return _envelope(id_, source, type_, subject, time, recorded, data, key, keyed=True)
 
 
 def _refuse_repeated(headers: tuple[tuple[str, bytes | None], ...]) -> None:
@@ -132,12 +129,13 @@ def _refuse_repeated(headers: tuple[tuple[str, bytes | None], ...]) -> None:
         raise _no_event("a header of the event stands twice; write each once")
 
 
-def _header(found: Mapping[str, bytes | None], name: str) -> str | None:
-    raw = found.get(name)
-    if raw is None:
-        return None
+def _decoded(found: Mapping[str, bytes | None]) -> list[str | None]:
+    """The attributes in the order in which an envelope takes them."""
+    name = ""
     try:
-        return raw.decode()
+        return [
+            None if (raw := found.get(name := each)) is None else raw.decode() for each in _HEADERS
+        ]
     except UnicodeDecodeError:
         raise _no_event(f"header {name} is not UTF-8") from None
 
@@ -206,7 +204,7 @@ def _envelope(
 def _attribute(name: str, text: object) -> str:
     if not isinstance(text, str) or not text:
         raise _no_event(f"the event has no {name}; CloudEvents require one")
-    if _too_long(text) or (not text.isprintable() and _control(text)):
+    if (len(text) > _FITS and _too_long(text)) or (not text.isprintable() and _control(text)):
         raise Undecodable(
             Unreadable.ID_TOO_LONG,
             f"{name} has to fit {NAME_BYTES_MAX} UTF-8 bytes and have no control characters",

@@ -30,6 +30,7 @@ from creditfold.core.entries import (
     StatementLine,
     StatementSent,
     Status,
+    canonical,
 )
 from creditfold.core.facts import Kind
 from creditfold.core.program_state import SubscriptionStatus
@@ -75,7 +76,7 @@ def _lines() -> Iterator[tuple[str, bytes]]:
     for name, outcome in _OUTCOMES.items():
         yield name, encode.structured(encode.outcome_record(outcome))
     for name, posting in (("full", _POSTING), ("minimal", _POSTING_MINIMAL)):
-        yield name, encode.structured(encode.posting_record(posting, NOON))
+        yield name, encode.structured(encode.posting_record(posting, NOON, canonical(posting)))
     for what in (type_.split(".")[2] for type_ in NOTICES.types):
         full = Notice(
             notice=f"{_ID}.n1",
@@ -104,7 +105,7 @@ def _lines() -> Iterator[tuple[str, bytes]]:
         )
         minimal = Notice(full.notice, what, CUSTOMER, _ID, NOON)
         for name, notice in (("full", full), ("minimal", minimal)):
-            yield name, encode.structured(encode.notice_record(notice))
+            yield name, encode.structured(encode.notice_record(notice, canonical(notice)))
     for name, batch in (("full", _BATCH), ("minimal", _BATCH_MINIMAL)):
         yield name, encode.structured(encode.batch_record(batch, 0))
     yield "full", _letter(b"acme", b'{"meter":', (("content-type", b"application/json"),))

@@ -130,5 +130,5 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand:
             assert not block.available, f"block {block_id} is {asleep} and available at once"
             draft.move(block_id, terms, asleep, Place.AVAILABLE, part)
         reopened = asleep is Place.EXPIRED
-        draw_from(draft, demand, block_id, Place.AVAILABLE, part, usage, reopened=reopened)
+        draw_from(draft, demand, block_id, terms, Place.AVAILABLE, part, usage, reopened=reopened)
     return block.spent

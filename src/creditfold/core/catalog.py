@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -105,17 +105,36 @@ class Clock(Struct, frozen=True):
     held: bool
 
 
+class _Rate(NamedTuple):
+    """What one step of a meter costs in steps of a unit, and the rate as it is written."""
+
+    unit: str
+    exponent: int
+    factor: int
+    text: str
+    where: Predicate | None
+
+
 class _Prepared:
-    """A version of a rate card with its rates by meter, in their order and as they are written."""
+    """A version of a rate card with its rates by meter, in their order."""
 
     __slots__ = ("customer", "effective_from", "rates")
 
-    def __init__(self, version: RateCardPublished) -> None:
+    def __init__(self, version: RateCardPublished, catalog: Catalog) -> None:
         self.effective_from = version.effective_from
         self.customer = version.customer
-        self.rates: dict[str, list[tuple[Rate, str]]] = {}
+        self.rates: dict[str, list[_Rate]] = {}
         for rate in version.rates:
-            self.rates.setdefault(rate.meter, []).append((rate, str(rate.per_unit)))
+            self.rates.setdefault(rate.meter, []).append(_prepared(rate, catalog))
+
+
+def _prepared(rate: Rate, catalog: Catalog) -> _Rate:
+    exponent, per_unit = catalog.exponent(rate.unit), rate.per_unit
+    assert exponent is not None, f"a rate in undeclared unit {rate.unit} was published"
+    rest = exponent - catalog.meters[rate.meter].exponent - per_unit.decimals
+    assert rest >= 0, f"an inexact rate for {rate.meter} in {rate.unit} was published"
+    factor = per_unit.coefficient * 10**rest
+    return _Rate(rate.unit, exponent, factor, str(per_unit), rate.where)
 
 
 class Catalog:
@@ -157,7 +176,7 @@ class Catalog:
         # A customer's own card is asked before the default ones; ties of cards go by their id.
         self._cards_of: dict[str | None, list[list[_Prepared]]] = {}
         for _, card in sorted(self.cards.items()):
-            prepared = [_Prepared(version) for version in card.versions]
+            prepared = [_Prepared(version, self) for version in card.versions]
             for customer in dict.fromkeys(version.customer for version in card.versions):
                 self._cards_of.setdefault(customer, []).append(prepared)
 
@@ -216,20 +235,10 @@ class Catalog:
                 version = in_force(versions, time)
                 if version is None or version.customer != owner:
                     continue
-                for rate, text in version.rates.get(meter.meter, ()):
-                    if rate.unit in found:
-                        continue
-                    if rate.where is None or holds(rate.where, properties):
-                        amount, exponent = self._cost(rate, meter, quantity)
-                        found[rate.unit] = Price(rate.unit, exponent, amount, text)
+                for name, exponent, factor, text, where in version.rates.get(meter.meter, ()):
+                    if name not in found and (where is None or holds(where, properties)):
+                        found[name] = Price(name, exponent, quantity * factor, text)
         return found
-
-    def _cost(self, rate: Rate, meter: MeterDeclared, quantity: int) -> tuple[int, int]:
-        exponent = self.exponent(rate.unit)
-        assert exponent is not None, f"a rate in undeclared unit {rate.unit} was published"
-        rest = exponent - meter.exponent - rate.per_unit.decimals
-        assert rest >= 0, f"an inexact rate for {meter.meter} in {rate.unit} was published"
-        return quantity * rate.per_unit.coefficient * 10**rest, exponent
 
 
 def _span(versions: Sequence[ProgramVersion], begin: int, end: int) -> Span:

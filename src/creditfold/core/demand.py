@@ -192,6 +192,7 @@ def draw_from(
     draft: Draft,
     demand: Demand,
     block_id: str,
+    terms: Terms,
     source: Place,
     part: int,
     usage: Usage,
@@ -201,7 +202,7 @@ def draw_from(
     reopened: bool = False,
 ) -> None:
     """Let one place of a block pay a part of the rest: its units, and the revenue they earn."""
-    rest, terms = demand.rest, draft.granted(block_id)
+    rest = demand.rest
     assert rest is not None
     draft.move(
         block_id,

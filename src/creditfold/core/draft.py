@@ -184,7 +184,7 @@ class Draft:
 
     def granted(self, block: str) -> Terms:
         """The terms of a block that has been granted."""
-        terms = self.terms(block)
+        terms: Terms | None = self.get(TERMS, block)
         assert terms is not None, f"block {block} is here without its terms"
         return terms
 
@@ -258,29 +258,28 @@ class Draft:
                 self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
+        names: tuple[str | None, str | None, str | None] = (None, None, None)
         if usage is not None:
+            names = (usage.meter, usage.product, usage.id)
             drawn = amount if to is Place.DRAWN else -amount
             self._count(usage, (COVERED, terms.kind, terms.unit), drawn)
         self.moves.append(Move(block, source, to, amount))
         self.entries.append(
-            Entry(
-                entry=f"{self.outcome}.{len(self.entries) + 1}",
-                block=block,
-                from_=source,
-                to=to,
-                unit=terms.unit,
-                quantity=decimal(amount, terms.exponent),
-                meter=usage.meter if usage else None,
-                product=usage.product if usage else None,
-                usage=usage.id if usage else None,
-                rate=rate,
-                owed=owed,
-                hold=hold,
-                repays=repays,
-                value=None if value is None else decimal(value, MINOR_EXPONENT[terms.currency]),
-                reverses=reverses,
-                invoice=None if line is None else line[0],
-                line=None if line is None else line[1],
+            Entry(  # by position: by name it takes five times as long
+                f"{self.outcome}.{len(self.entries) + 1}",
+                block,
+                source,
+                to,
+                terms.unit,
+                decimal(amount, terms.exponent),
+                *names,
+                rate,
+                owed,
+                hold,
+                repays,
+                None if value is None else decimal(value, MINOR_EXPONENT[terms.currency]),
+                reverses,
+                *(line or (None, None)),
             )
         )
 
@@ -328,27 +327,27 @@ class Draft:
         self._line += 1
         day = date(self.time if effective is None else effective)
         self.postings.append(
-            Posting(
-                posting=f"{self.outcome}.p{len(self.postings) + 1}",
-                entry=f"{self.outcome}.j{self._journal}",
-                line=self._line,
-                customer=self.customer,
-                book=BOOK,
-                rule=rule,
-                effective_date=day,
-                period=day[:7],
-                debit=debit,
-                credit=credit,
-                amount=amount,
-                currency=currency,
-                exponent=MINOR_EXPONENT[currency],
-                cause=self.outcome,
-                policy=self._policy_hash,
-                proof=proof,
-                block=block,
-                credit_block=credit_block,
-                product=product,
-                invoice=invoice,
-                contract=contract,
+            Posting(  # by position, as an entry
+                f"{self.outcome}.p{len(self.postings) + 1}",
+                f"{self.outcome}.j{self._journal}",
+                self._line,
+                self.customer,
+                BOOK,
+                rule,
+                day,
+                day[:7],
+                debit,
+                credit,
+                amount,
+                currency,
+                MINOR_EXPONENT[currency],
+                self.outcome,
+                self._policy_hash,
+                proof,
+                block,
+                credit_block,
+                product,
+                invoice,
+                contract,
             )
         )

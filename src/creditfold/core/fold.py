@@ -113,11 +113,15 @@ CONTENT_BYTES = 16
 
 
 class Step(Struct, frozen=True, gc=False):
-    """An outcome, what it sends, and the records that it sets (None deletes)."""
+    """An outcome, what it sends, and the records that it sets (None deletes).
+
+    `lines` are the postings, then the notices, as they are hashed and sent.
+    """
 
     outcome: Outcome
     postings: tuple[Posting, ...] = ()
     notices: tuple[Notice, ...] = ()
+    lines: tuple[bytes, ...] = ()
     changes: dict[Key, Any] = {}
     catalog_changed: bool = False
 
@@ -328,12 +332,8 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
 
 
 def _answer(fact: Fact, outcome: str, status: Status) -> Outcome:
-    return Outcome(
-        outcome=outcome,
-        status=status,
-        cause=Cause(source=fact.source, id=fact.id, type=fact.type, content=fact.content.hex()),
-        customer=fact.customer or None,
-    )
+    cause = Cause(fact.source, fact.id, fact.type, fact.content.hex())
+    return Outcome(outcome, status, cause, fact.customer or None)
 
 
 def _refused(fact: Fact, outcome: str, rejection: Rejection) -> Step:
@@ -352,16 +352,14 @@ def _committed(draft: Draft, answer: Outcome, effective: int) -> Step:
     answer.shortfalls = tuple(draft.shortfalls)
     answer.sent = tuple(draft.sent)
     answer.balances = balances
+    lines: tuple[bytes, ...] = ()
     if draft.postings or draft.notices:
-        answer.emitted = Emitted(
-            postings=len(draft.postings),
-            notices=len(draft.notices),
-            sha256=sha256(*map(canonical, (*draft.postings, *draft.notices))),
-        )
+        lines = tuple([canonical(each) for each in (*draft.postings, *draft.notices)])
+        answer.emitted = Emitted(len(draft.postings), len(draft.notices), sha256(*lines))
     answer.seq = account.seq = account.seq + 1
     answer.prev = account.head
     answer.hash = account.head = _chained(answer)
-    return Step(answer, tuple(draft.postings), tuple(draft.notices), draft.changes)
+    return Step(answer, tuple(draft.postings), tuple(draft.notices), lines, draft.changes)
 
 
 def _chained(answer: Outcome) -> str:

@@ -196,7 +196,7 @@ def draw(
             assert demand.rest is not None
             part = min(demand.rest.amount, most)
         if part:
-            draw_from(draft, demand, block_id, Place.HELD, part, usage, hold=hold_id)
+            draw_from(draft, demand, block_id, terms, Place.HELD, part, usage, hold=hold_id)
             _lapse(draft, block_id, terms)
             if draft.edit_block(block_id).spent:
                 spent.add(block_id)

@@ -26,7 +26,6 @@ from creditfold.core.facts import HoldPlaced, OveragePolicy
 from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.predicate import Value
 from creditfold.core.state import (
-    ACCOUNT,
     AGENDA,
     BLOCK,
     HOLD,
@@ -36,7 +35,6 @@ from creditfold.core.state import (
     SEEN,
     TERMS,
     WALLET,
-    Account,
     Agenda,
     Block,
     Hold,
@@ -305,9 +303,10 @@ def enter(draft: Draft, place: str, item: Item) -> None:
     """Write an item down, and how far the customer's journal reaches by it."""
     draft.put(JOURNAL, place, item)
     account = draft.edit_account()
-    account.front = max(account.front, place)
-    if item.images:
-        account.boundary = max(account.boundary, place)
+    if place > account.front:
+        account.front = place
+    if item.images and place > account.boundary:
+        account.boundary = place
 
 
 def behind(draft: Draft, place: str) -> Iterator[tuple[str, Item]]:

@@ -52,9 +52,9 @@ def watch(draft: Draft, before: Account | None) -> None:
     for entry in draft.entries:
         if entry.from_ is Place.ORIGIN and entry.to is Place.ISSUED:
             tell(draft, "granted", quantity=entry.quantity, unit=entry.unit, block=entry.block)
-        elif entry.from_ is Place.ISSUED and entry.to is Place.AVAILABLE:
-            if draft.granted(entry.block).pays_usage:
-                woken.add(entry.unit)
+        active = entry.from_ is Place.ISSUED and entry.to is Place.AVAILABLE
+        if active and draft.granted(entry.block).pays_usage:
+            woken.add(entry.unit)
     if woken:
         account.full = {**account.full, **{unit: account.usable[unit] for unit in sorted(woken)}}
     if before is None or before.usable == account.usable:

@@ -71,22 +71,20 @@ def enter(draft: Draft, demand: Demand, usage: Usage) -> Unpaid:
     meter = demand.meter
     assert meter is not None
     unpaid = rest_of(draft, demand)
+    price = demand.prices.get(unpaid.unit)
     over = Overage(
         f"{draft.outcome}.o1",
         meter.meter,
         meter.product,
         decimal(unpaid.quantity, meter.exponent),
-        policy=None if unpaid.policy is OveragePolicy.BILL else unpaid.policy,
+        None if price is None else unpaid.unit,
+        None if price is None else decimal(unpaid.amount, price.exponent),
+        None if price is None else price.rate,
+        None if price is None else _in(demand, unpaid.unit).owed,
+        None if unpaid.policy is OveragePolicy.BILL else unpaid.policy,
     )
-    price = demand.prices.get(unpaid.unit)
     if price is not None:
-        over = replace(
-            over,
-            unit=unpaid.unit,
-            amount=decimal(unpaid.amount, price.exponent),
-            rate=price.rate,
-            owed=_in(demand, unpaid.unit).owed,
-        )
+        pass
     elif not unpaid.policy.owed:
         _tell(draft, "uncovered_usage", over)
     elif unpaid.policy is OveragePolicy.BILL or not demand.prices:
@@ -285,7 +283,7 @@ def _draw(
         rest = demand.rest
         assert rest is not None
         part = min(rest.amount, block.available)
-        draw_from(draft, demand, block_id, Place.AVAILABLE, part, usage, repays=overage)
+        draw_from(draft, demand, block_id, terms, Place.AVAILABLE, part, usage, repays=overage)
         drawn.append((block_id, part, rest.price.rate))
         if draft.edit_block(block_id).spent:
             exhausted.add(block_id)

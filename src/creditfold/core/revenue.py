@@ -237,7 +237,7 @@ def _post_usage(
 
 def posted_usage(block: Block) -> int:
     """Usage revenue posted so far."""
-    return sum(posted for _, posted in block.products.values())
+    return sum([posted for _, posted in block.products.values()])
 
 
 def _earn(block: Block, amount: int) -> list[tuple[str, int]]:

@@ -32,26 +32,27 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
     if body.subscription is not None and draft.get(SUBSCRIPTION, body.subscription) is None:
         return unknown_subscription(body.subscription)
     draft.stands = at, behind = journal.standing(draft, draft.time)
-    use = Use(
-        source=source,
-        id=id_,
-        time=draft.time,
-        recorded_at=draft.now,
-        meter=meter.meter,
-        product=meter.product,
-        exponent=meter.exponent,
-        recorded=demand.quantity,
-        quantity=demand.quantity,
-        properties=body.properties,
-        prices=tuple(demand.prices.values()),
-        at=at,
-        behind=behind,
-        hold=None if body.hold is None else body.hold.hold,
-        final=body.hold is not None and body.hold.final,
-        subscription=body.subscription,
+    use = Use(  # by position, as an entry
+        source,
+        id_,
+        draft.time,
+        draft.now,
+        meter.meter,
+        meter.product,
+        meter.exponent,
+        demand.quantity,
+        demand.quantity,
+        body.properties,
+        tuple(demand.prices.values()),
+        at,
+        behind,
+        None if body.hold is None else body.hold.hold,
+        body.hold is not None and body.hold.final,
+        body.subscription,
     )
     late.take(draft, use, demand)
-    draft.use(use.usage, use.quantity)
+    if draft.catalog.states:
+        draft.use(use.usage, use.quantity)
     return None
 
 

@@ -32,7 +32,7 @@ from creditfold.core.catalog import Catalog
 from creditfold.core.entries import Cause, Outcome, Status, identity
 from creditfold.core.fold import BEHAVIOUR, Step, fold, fold_due
 from creditfold.core.programs import look
-from creditfold.core.state import ACCOUNT
+from creditfold.core.state import ACCOUNT, Account
 from creditfold.core.times import rfc3339
 from creditfold.log.records import Output, Range, Record
 from creditfold.partition.rounds import LOOKS_MAX, ROUND, Round
@@ -94,7 +94,7 @@ class PartitionFold:
             letter = True
         else:
             self._fact(decode(envelope, now, record.topic), record, now)
-        return Taken(sum(len(output.value) for output in self._outputs[begun:]), letter)
+        return Taken(sum([len(output.value) for output in self._outputs[begun:]]), letter)
 
     def seal(
         self,
@@ -186,6 +186,12 @@ class PartitionFold:
         return due
 
     def _due(self, customer: str, until: int, now: int) -> Step | None:
+        account: Account | None = self._store.get((customer, ACCOUNT, ""))
+        if account is None or (
+            account.looked == len(self._catalog.rounds)
+            and (account.next_due is None or account.next_due > until)
+        ):
+            return None
         while changes := look(self._store, self._catalog, customer, until):
             self._store.apply(changes)
         step = fold_due(self._store, self._catalog, customer, until, now)
@@ -204,10 +210,14 @@ class PartitionFold:
         self._outcomes.append(outcome)
         self._outputs.append(outcome_record(outcome))
         effective_at = outcome.effective_at or outcome.recorded_at
-        self._outputs.extend(posting_record(posting, effective_at) for posting in step.postings)
-        self._outputs.extend(map(notice_record, step.notices))
+        lines = iter(step.lines)
+        for posting in step.postings:
+            self._outputs.append(posting_record(posting, effective_at, next(lines)))
+        for notice in step.notices:
+            self._outputs.append(notice_record(notice, next(lines)))
         # The outcome holds the same content, so the header's digest covers what goes elsewhere.
-        self._sent.extend(transfer_record(sent, now) for sent in outcome.sent)
+        for sent in outcome.sent:
+            self._sent.append(transfer_record(sent, now))
 
     def _dead_letter(self, record: Record, error: Undecodable, now: int) -> None:
         """Send the outcome that points to a record that cannot be read, and the letter."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import bisect
 import heapq
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from creditfold.core.state import ACCOUNT, Account, Key, State
+from creditfold.core.state import ACCOUNT, SEEN, Account, Key, State
 
 
 class Store(State, Protocol):
@@ -52,47 +53,58 @@ class MemoryStore:
     """A store in memory, for simulation and replay."""
 
     def __init__(self) -> None:
-        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        self._records: dict[Key, Any] = {}
         self._ids: dict[tuple[str, str], list[str]] = {}  # in order, of what was scanned before
+        self._new: dict[tuple[str, str], set[str]] = defaultdict(set)  # of what was not
         self._customers: list[str] = []
         self._due = DueQueue(self)
 
     def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
         """The record under the key, or None."""
-        customer, kind, id_ = key
-        records = self._records.get((customer, kind))
-        return None if records is None else records.get(id_)
+        return self._records.get(key)
 
     def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
         """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
-        records = self._records.get((customer, kind), {})
+        assert kind != SEEN, "the ids of facts are asked for one by one"
         ids = self._ids.get((customer, kind))
         if ids is None:
-            ids = self._ids[customer, kind] = sorted(records)
-        return ((id_, records[id_]) for id_ in ids[bisect.bisect_left(ids, start) :])
+            ids = self._ids[customer, kind] = sorted(self._new.pop((customer, kind), ()))
+        for place in range(bisect.bisect_left(ids, start), len(ids)):
+            yield ids[place], self._records[customer, kind, ids[place]]
 
     def items(self) -> Iterator[tuple[Key, Any]]:
         """All records."""
-        for (customer, kind), records in self._records.items():
-            for id_, record in records.items():
-                yield (customer, kind, id_), record
+        return iter(self._records.items())
 
     def apply(self, changes: Mapping[Key, Any], /) -> None:
         """Set records; None deletes."""
-        for (customer, kind, id_), record in changes.items():
-            records = self._records.setdefault((customer, kind), {})
-            known, ids = records.get(id_), self._ids.get((customer, kind))
-            if ids is not None and (known is None) != (record is None):
-                place = bisect.bisect_left(ids, id_)
-                ids[place : place + (record is None)] = [] if record is None else [id_]
-            if record is None:
-                records.pop(id_, None)
-                continue
-            records[id_] = record
-            if kind == ACCOUNT and known is None:
-                bisect.insort(self._customers, customer)
-            if kind == ACCOUNT and (known is None or known.next_due != record.next_due):
-                self._due.note(customer, record)
+        records = self._records
+        for key, record in changes.items():
+            known = records.get(key)
+            if record is not None:
+                records[key] = record
+            elif known is not None:
+                del records[key]
+            if key[1] == ACCOUNT:
+                if known is None:
+                    bisect.insort(self._customers, key[0])
+                if known is None or known.next_due != record.next_due:
+                    self._due.note(key[0], record)
+            elif (known is None) != (record is None) and key[1] != SEEN:
+                self._list(key, there=record is not None)
+
+    def _list(self, key: Key, *, there: bool) -> None:
+        """Note that a record is there now, or that it is not any more."""
+        customer, kind, id_ = key
+        ids = self._ids.get((customer, kind))
+        if ids is None:
+            if there:
+                self._new[customer, kind].add(id_)
+            else:
+                self._new[customer, kind].discard(id_)
+            return
+        place = bisect.bisect_left(ids, id_)
+        ids[place : place + (not there)] = [id_] if there else []
 
     def next_due(self) -> tuple[int, str] | None:
         """The earliest (instant, customer) that falls due."""
