@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.book import Book, moves
+from core.test_changes import sound
 from properties.events import Event, outcomes
 
 EVERYONE = {"field": "customer.id", "exists": True}
@@ -340,3 +341,19 @@ def test_what_a_customer_is_told_of_does_not_depend_on_when_the_clock_comes():
         book.sweep("2026-03-02T00:00:00Z")
     assert granted(outcomes(early.records)) == granted(outcomes(late.records))
     assert {"p:c:1": "310", "p:c:2": "310", "p:c:3": "1"} == granted(outcomes(late.records))
+
+
+def test_a_grant_that_is_cut_at_its_own_instant_is_two_outcomes():
+    book = Book()
+    at = "2026-01-02T00:00:00Z"
+    template = {"kind": "included", "unit": "credits", "quantity": "900", "expires": "period_end"}
+    shares = {"first": "by_second", "last": "by_second"}
+    program = {"program": "p", "version": 1, "effective_from": at, "anchor": "subscription"}
+    program |= {"who": {"field": "subscription.plan", "eq": "pro"}, "grant": template}
+    book.published("program.published", program | {"every": "month", "proration": shares})
+    plan = {"subscription": "s", "plan": "pro", "period": "month"}
+    book.applied("subscription.started", plan, at)
+    book.applied("subscription.paused", {"subscription": "s"}, at)
+    book.sweep("2026-01-03T00:00:00Z")
+    assert "900" == book.block("p:s:1")["voided"]
+    sound(book)

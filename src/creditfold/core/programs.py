@@ -100,7 +100,11 @@ def _drop(draft: Draft, terms: Program) -> None:
 def _next(draft: Draft, found: Subject) -> list[Item]:
     """What the program grants next to the subject, as an item of the agenda."""
     now = min(draft.time, draft.now)
-    due = next_due(found, draft.get(ENROLMENT, found.id), now)
+    known: Enrolment | None = draft.get(ENROLMENT, found.id)
+    due = next_due(found, known, now)
+    if due is not None and known is not None and known.cut is not None:
+        # A grant and its cut are two outcomes, and what tells them apart is their instant.
+        due = max(due, draft.granted(known.cut.block).granted_at + 1)
     return [(due, Phase.REFILL, found.id)] if due is not None and due < END else []
 
 
