@@ -6,7 +6,7 @@ import pytest
 
 from core.book import Book
 from core.test_changes import sound
-from core.test_late import AGO, NOON, NOW, correct, moved, retract, uncovered
+from core.test_late import AGO, NOON, NOW, correct, moved, retract, uncovered, use
 
 IN_BETWEEN = "2026-01-02T11:30:00Z"
 LATER = "2026-01-02T14:00:00Z"
@@ -149,4 +149,19 @@ def test_a_hold_that_is_placed_again_stands_though_usage_ends_the_one_before_it_
     assert [hold["blocks"] for hold in book.snapshot()["holds"]] == (
         [] if undone == "ahead" else [{"b": "6"}]
     )
+    sound(book)
+
+
+def test_late_usage_takes_the_place_of_usage_that_left_a_block_to_its_hold_alone():
+    """The block is not empty, but nobody else could draw from it."""
+    book = Book()
+    book.grant("b", "9", kind="promotional")
+    held(book, "5", expires_at="2026-01-05T00:00:00Z")
+    use(book, "u2", "4", NOON)
+    data = {"meter": "tokens", "quantity": "3"}
+    late = book.applied("usage.recorded", data, IN_BETWEEN, id="u1", recorded=NOW)
+    assert [("u2", "b", "drawn", "available", "3"), ("u1", "b", "available", "drawn", "3")] == (
+        moved(late)
+    )
+    assert [("u2", "3")] == uncovered(late)
     sound(book)

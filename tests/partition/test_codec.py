@@ -53,6 +53,7 @@ KEYS = policy_facts.PolicyKeys(
     ),
     expiring_before=7,
     late_order=policy_facts.LateOrder.ARRIVAL,
+    expired_block=policy_facts.ExpiredBlock.REOPEN,
     statement_every=Every(months=1),
 )
 POLICY = policy_facts.PolicyPublished(1, 5, KEYS, "a", "r", "b", "e")

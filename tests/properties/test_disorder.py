@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import assume, given
@@ -189,7 +190,23 @@ def amended_days(draw: st.DrawFn) -> tuple[list[Event], list[Event], dict[str, i
     return told, usage, delays, changes
 
 
-def folded(told: list[Event], usage: list[Event], delays: dict[str, int]) -> list[Event]:
+REOPEN = fact(
+    "policy.published",
+    {
+        "version": 7,
+        "effective_from": text(START),
+        "keys": {"correction.expired_block": "reopen"},
+        "author": "a",
+        "reason": "r",
+    },
+    id="reopen",
+    at=START,
+)
+
+
+def folded(
+    told: list[Event], usage: list[Event], delays: dict[str, int], *policies: Event
+) -> list[Event]:
     """What comes of it when each usage is recorded so much later than it happened."""
     arriving = [
         event | {"recordedtime": text(max(START, instant(event["time"]) + delays[event["id"]]))}
@@ -205,7 +222,7 @@ def folded(told: list[Event], usage: list[Event], delays: dict[str, int]) -> lis
     )
     simulation = Simulation()
     records: list[Event] = []
-    for event in [*setting(), *facts]:
+    for event in [*setting(), *policies, *facts]:
         records += simulation.feed(event)
     records += simulation.sweep(text(END))
     return records + simulation.snapshots(text(END))
@@ -277,6 +294,31 @@ def test_corrected_usage_nets_to_what_was_right_in_the_first_place(
     assert net(in_order) == net(changed)
     check_all(Records(changed))
     usage_is_conserved(Records(changed), [*usage, *changes], DECIMALS)
+
+
+@given(amended_days())
+def test_what_corrections_reopen_ends_as_it_would_have_unless_it_is_used(
+    story: tuple[list[Event], list[Event], dict[str, int], list[Event]],
+) -> None:
+    told, usage, delays, changes = story
+    expired = net(folded([*told, *changes], usage, delays))
+    records = folded([*told, *changes], usage, delays, REOPEN)
+    reopened = net(records)
+    check_all(Records(records))
+    usage_is_conserved(Records(records), [*usage, *changes], DECIMALS)
+    rest = {id_: block for id_, block in reopened["blocks"].items() if "rolled_from" in block}
+    assert all(block["available"] == "0" for block in rest.values() if "expires_at" in block)
+    assume(all(block["drawn"] == "0" for block in rest.values()))
+    assert expired["accounts"] == reopened["accounts"]
+    assert expired["overage"] == reopened["overage"]
+    assert expired["usable"] == reopened["usable"]
+    for id_, block in expired["blocks"].items():
+        parts = [
+            reopened["blocks"][id_],
+            *(b for key, b in rest.items() if key.startswith(f"{id_}~")),
+        ]
+        assert Fraction(block["expired"]) == sum(Fraction(part["expired"]) for part in parts)
+        assert block["drawn"] == reopened["blocks"][id_]["drawn"]
 
 
 @given(days(eventful=True))

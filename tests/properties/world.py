@@ -121,6 +121,7 @@ policy_keys = st.sampled_from(
         {"invoice.credit_before_tax": True},
         {"invoice.credit_before_tax": False},
         {"chargeback.treatment": "concession"},
+        {"correction.expired_block": "reopen"},
     ]
 )
 

@@ -238,6 +238,12 @@ class PolicyKeysData(Data):
         description="Whether late and corrected usage nets to what it would have in order, or "
         "takes what is left when it comes.",
     )
+    expired_block: Literal["expire", "reopen"] | None = Field(
+        None,
+        alias="correction.expired_block",
+        description="Whether credit that a correction gives back to a block that has expired "
+        "expires at once, or may pay until `late.window` after the expiry, in a new block.",
+    )
 
     thresholds: list[ThresholdData] | None = Field(
         None,
@@ -328,6 +334,7 @@ class PolicyKeysData(Data):
             else tuple(threshold.core() for threshold in self.thresholds),
             expiring_before=self.expiring_before,
             late_order=choice(policy_facts.LateOrder, self.late_order),
+            expired_block=choice(policy_facts.ExpiredBlock, self.expired_block),
             credit_before_tax=self.credit_before_tax,
             shortfall_method=choice(ShortfallMethod, self.shortfall_method),
             commitment_progress=None

@@ -131,4 +131,6 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand:
             draft.move(block_id, terms, asleep, Place.AVAILABLE, part)
         reopened = asleep is Place.EXPIRED
         draw_from(draft, demand, block_id, terms, Place.AVAILABLE, part, usage, reopened=reopened)
+        # Others draw from it no more, though a hold may yet give something back.
+        draft.exhausted |= part == left
     return block.spent

@@ -34,7 +34,7 @@ REDONE: Final = frozenset({Phase.HOLD_END, Phase.EXPIRY, Phase.ACTIVATION, Phase
 """Phases that move units; the others stand as they are."""
 
 _UNUSED: Final = (Place.ISSUED, Place.AVAILABLE)
-"""Where a command takes units from."""
+"""Where a command takes units from; what it took of what had expired was available before."""
 
 
 class Short(Exception):  # noqa: N818  # no error: the refold starts again with what it learned
@@ -134,6 +134,8 @@ class Past(Overlay):
         block = draft.edit_block(block_id)
         if place is Place.AVAILABLE:
             block.available += more
+        elif place is Place.EXPIRED:
+            block.expired += more
         else:
             block.issued += more
 
@@ -180,15 +182,16 @@ class Past(Overlay):
     def _move(self, draft: Draft, place: str, item: Command) -> None:
         """Move what the command moved: an answer stands."""
         if place in self._kept:
+            lapsed = {move.block for move in item.moves if move.source is Place.EXPIRED}
             for (block_id, at), amount in _taken(item).items():
                 self._to_keep[block_id, at] -= amount
                 back = min(amount, self._has[block_id, at])
                 self._has[block_id, at] -= back
-                self._shift(draft, block_id, at, back)
+                self._shift(draft, block_id, Place.EXPIRED if block_id in lapsed else at, back)
                 if at is Place.AVAILABLE:
                     self._give_up(draft, block_id, amount)
         for move in item.moves:
-            if move.source in _UNUSED:
+            if move.source is not Place.ORIGIN:
                 block = draft.edit_block(move.block)
                 if getattr(block, move.source) < move.amount:
                     assert place not in self._kept, f"what the command at {place} took is gone"
@@ -271,6 +274,8 @@ def _taken(item: Command) -> Counter[tuple[str, Place]]:
     for move in item.moves:
         if move.source in _UNUSED:
             taken[move.block, move.source] += move.amount
+        elif move.source is Place.EXPIRED:
+            taken[move.block, Place.AVAILABLE] += move.amount
         if move.to in _UNUSED:
             taken[move.block, move.to] -= move.amount
     return +taken

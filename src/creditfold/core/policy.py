@@ -12,6 +12,7 @@ from creditfold.core.exact import Exact
 from creditfold.core.facts import OveragePolicy, Recognition
 from creditfold.core.policy_facts import (
     Chargeback,
+    ExpiredBlock,
     Forfeit,
     GoodwillTreatment,
     IncludedTreatment,
@@ -59,6 +60,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     included_treatment: IncludedTreatment = IncludedTreatment.USAGE_THEN_BREAKAGE
     ratable_basis: RatableBasis = RatableBasis.DAYS
     right_breakage: Exact | None = None
+    expired_block: ExpiredBlock = ExpiredBlock.EXPIRE
 
     @property
     def in_order(self) -> bool:

@@ -82,6 +82,13 @@ class RatableBasis(StrEnum):
     MONTHS = "months"
 
 
+class ExpiredBlock(StrEnum):
+    """What becomes of credit that a correction gives back to a block that has expired."""
+
+    EXPIRE = "expire"
+    REOPEN = "reopen"
+
+
 class Threshold(Struct, frozen=True):
     """A low balance of a unit: an amount, or a percentage of what was there after a grant."""
 
@@ -114,6 +121,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     included_treatment: IncludedTreatment | None = None
     ratable_basis: RatableBasis | None = None
     right_breakage: Exact | None = None
+    expired_block: ExpiredBlock | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -53,7 +53,7 @@ def roll(draft: Draft, block_id: str) -> None:
     earned, funded, value = revenue.drawn_value(block), block.funded, 0
     if amount:
         value = release(draft, block_id, terms, amount, Place.ROLLED_OUT)
-    rolled_into = _id(draft, block_id)
+    rolled_into = next_id(draft, block_id)
     made = replace(
         terms,
         quantity=quantity,
@@ -67,7 +67,7 @@ def roll(draft: Draft, block_id: str) -> None:
     )
     draft.edit_block(rolled_into).value = value
     issue(draft, rolled_into, made)
-    block.rolled_into = rolled_into
+    link(draft, block_id, rolled_into)
     post_roll(draft, block_id, rolled_into, min(funded, earned + value) - min(funded, earned))
     revenue.post_respread(draft, ROLL, block_id, terms)
     if cap is not None and terms.enrolment is not None:
@@ -172,12 +172,19 @@ def _ends(draft: Draft, terms: Terms, rule: Rollover) -> int | None:
     return draft.time + terms.expires_at - terms.effective_at if found is None else found
 
 
-def _id(draft: Draft, block_id: str) -> str:
+def next_id(draft: Draft, block_id: str) -> str:
     """`<root>~<n>`, the first that is free."""
     root, number = _root(draft, block_id), draft.granted(block_id).rolled + 1
     while not free(draft, f"{root}~{number}"):
         number += 1
     return f"{root}~{number}"
+
+
+def link(draft: Draft, block_id: str, rolled_into: str) -> None:
+    """What funds the block late goes on to the new one, and then to what it rolled into before."""
+    block = draft.edit_block(block_id)
+    draft.edit_block(rolled_into).rolled_into = block.rolled_into
+    block.rolled_into = rolled_into
 
 
 def _root(draft: Draft, block_id: str) -> str:

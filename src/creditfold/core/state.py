@@ -217,6 +217,7 @@ class Phase(IntEnum):
     ACTIVATION = 40
     SUBSCRIPTION = 45
     REFILL = 50
+    REOPEN = 51
     COMMITMENT = 52
     STATEMENT = 53
     REPAYMENT = 55

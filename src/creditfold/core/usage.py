@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, holds, journal, late
+from creditfold.core import blocks, holds, journal, late, reopening
 from creditfold.core.demand import metered, too_much
 from creditfold.core.draft import Draft
 from creditfold.core.enrolment import unknown_subscription
@@ -112,5 +112,6 @@ def correct(draft: Draft, body: UsageCorrected | UsageRetracted) -> Rejection | 
         return refusal
     if quantity != use.quantity:
         late.correct(draft, use, changed)
+        reopening.schedule(draft)
         draft.use(use.usage, quantity - use.quantity)
     return None
