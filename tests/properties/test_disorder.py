@@ -164,7 +164,8 @@ def days(
             data["properties"] = {"size": "large"}
         if eventful and draw(st.integers(0, 4)) == 0:
             data["hold"] = {"hold": f"h{draw(st.integers(0, 2))}", "final": draw(st.booleans())}
-        usage.append(fact("usage.recorded", data, id=f"u{number}", at=now, customer="ada"))
+        # Of one instant what comes first goes first, so no two are of one.
+        usage.append(fact("usage.recorded", data, id=f"u{number}", at=now + number, customer="ada"))
         delays[f"u{number}"] = draw(DELAYS)
     return told, usage, delays
 
