@@ -392,6 +392,20 @@ def test_under_arrival_credit_that_a_correction_returned_is_there_when_more_is_f
     assert ("1", "2") == (book.block()["drawn"], book.block()["expired"])
 
 
+def test_usage_from_before_an_invoice_that_bills_overage_and_sells_a_block_to_come():
+    """What is carried and billed is folded again, and the block is still to be granted."""
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    owed = use(book, "u2", "4", NOON)["overage"][0]["id"]
+    lines = ({"amount": "4", "arrears_for": [owed]}, {"amount": "5", "sells": [{"block": "b"}]})
+    book.invoice(*lines, at=NOW)
+    use(book, "u1", "1", AGO, recorded=NOW)
+    book.grant("b", "5")
+    book.sweep("2026-01-03T00:00:00Z")
+    assert ("1", {}) == (book.block()["drawn"], book.snapshot()["overage"])
+    sound(book)
+
+
 def test_late_usage_of_what_was_taken_back_bills_above_it_with_a_proof_that_recomputes():
     book = Book()
     first = use(book, "u1", "4", AGO)["overage"][0]["id"]

@@ -357,6 +357,16 @@ def _covered(
     return covered, slack
 
 
+def _times(records: Records) -> dict[tuple[str, str], int]:
+    """When usage was, but for what came back after it was forgotten: entries name it by its id."""
+    times: dict[tuple[str, str], list[int]] = {}
+    for outcome in records.applied:
+        if outcome["cause"].get("type", "").endswith(_USES):
+            key = (outcome["customer"], outcome["cause"]["id"])
+            times.setdefault(key, []).append(instant(outcome["effective_at"]))
+    return {key: found[0] for key, found in times.items() if len(found) == 1}
+
+
 def i25_no_draw_outside_the_interval(records: Records) -> None:
     """What is drawn was valid at the usage's event time, or held for it since it was.
 
@@ -370,11 +380,7 @@ def i25_no_draw_outside_the_interval(records: Records) -> None:
             if sign and entry["from"] != "held":
                 key = (outcome["customer"], entry["block"], entry["usage"])
                 net[key] += sign * Fraction(entry["quantity"])
-    times = {
-        (outcome["customer"], outcome["cause"]["id"]): instant(outcome["effective_at"])
-        for outcome in records.applied
-        if outcome["cause"].get("type", "").endswith(_USES)
-    }
+    times = _times(records)
     for outcome in records.applied:
         for entry in outcome.get("entries", []):
             if entry["to"] != "drawn":
@@ -382,7 +388,9 @@ def i25_no_draw_outside_the_interval(records: Records) -> None:
             if net[outcome["customer"], entry["block"], entry["usage"]] <= 0:
                 continue
             terms = records.terms[outcome["customer"], entry["block"]]
-            time = times[outcome["customer"], entry["usage"]]
+            time = times.get((outcome["customer"], entry["usage"]))
+            if time is None:
+                continue
             if "repays" in entry:
                 if "clock" not in outcome["cause"]:
                     continue  # it stands for a repayment at an instant that only the past knows

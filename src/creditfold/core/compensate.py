@@ -75,7 +75,9 @@ def compensate(
 ) -> None:
     """Enter the difference between what was done and what would have been."""
     was: dict[str, Block | None] = {
-        id_: draft.get(BLOCK, id_) for _, kind, id_ in past.changes if kind == BLOCK
+        id_: draft.get(BLOCK, id_)
+        for _, kind, id_ in past.changes
+        if kind == BLOCK and draft.terms(id_) is not None  # else it is sold, and not granted yet
     }
     backs, draws = changed_slices(draft, before, after)
     units: dict[str, Counter[str]] = {}
