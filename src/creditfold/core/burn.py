@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from creditfold.core import holds, overage
 from creditfold.core.blocks import exhaust
 from creditfold.core.counted import Usage
-from creditfold.core.demand import Demand, burn_order, draw_from
+from creditfold.core.demand import Demand, burn_order, declared, draw_from
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.journal import Use
@@ -91,9 +91,7 @@ def burn_more(draft: Draft, use: Use, changed: Use) -> Use:
 
 def demand_of(draft: Draft, use: Use) -> Demand:
     """What a use asks for, by the prices that it came with."""
-    meter = draft.catalog.meters[use.meter]
-    if meter.product != use.product:  # it has been declared anew since
-        meter = replace(meter, product=use.product)
+    meter = declared(draft, use.meter, use.product)
     return Demand(use.time, use.costs, meter, use.quantity, use.properties)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from creditfold.core import revenue
 from creditfold.core.blocks import steps
@@ -132,6 +133,12 @@ def metered(
     demand = Demand(draft.time, prices, meter, counted, properties)
     refusal = too_much(draft, meter.meter, meter.exponent, counted, prices)
     return demand if refusal is None else refusal
+
+
+def declared(draft: Draft, name: str, product: str) -> MeterDeclared:
+    """The meter as usage had it that was of this product: it may be of another by now."""
+    meter = draft.catalog.meters[name]
+    return meter if meter.product == product else replace(meter, product=product)
 
 
 def amount_of(draft: Draft, unit: str, quantity: Exact) -> Demand | Rejection:

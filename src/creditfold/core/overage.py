@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from creditfold.core import accrual, statements
 from creditfold.core.blocks import exhaust
 from creditfold.core.counted import Usage
-from creditfold.core.demand import Demand, Rest, burn_order, draw_from
+from creditfold.core.demand import Demand, Rest, burn_order, declared, draw_from
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
@@ -37,9 +37,10 @@ def policy_of(profile: Profile, policy: Policy, demand: Demand, *units: str) -> 
     the first program by its id whose credit could pay the demand and whose grant covers its time;
     else ours.
     """
-    for unit in (*units, DEFAULT):
-        if unit in profile.overage:
-            return profile.overage[unit]
+    if profile.overage:
+        for unit in (*units, DEFAULT):
+            if unit in profile.overage:
+                return profile.overage[unit]
     for _, given in sorted(profile.overage_by.items()):
         if demand.time < given.until and demand.reached(given.reach.unit, given.reach.scope):
             return given.policy
@@ -80,7 +81,7 @@ def enter(draft: Draft, demand: Demand, usage: Usage) -> Unpaid:
         None if price is None else unpaid.unit,
         None if price is None else decimal(unpaid.amount, price.exponent),
         None if price is None else price.rate,
-        None if price is None else _in(demand, unpaid.unit).owed,
+        None if price is None or demand.rest is None else _in(demand, unpaid.unit).owed,
         None if unpaid.policy is OveragePolicy.BILL else unpaid.policy,
     )
     if price is not None:
@@ -187,10 +188,17 @@ def schedule_repayment(draft: Draft) -> None:
 
 def repay(draft: Draft) -> None:
     """Draw what is carried, oldest first, from any block that could pay such usage now."""
-    if draft.policy.overdraft_cover is OverdraftCover.NONE:
+    if draft.policy.overdraft_cover is OverdraftCover.NONE or not _available(draft):
         return
     for id_, open_, carried in _carried(draft):
-        _repay(draft, id_, open_, carried)
+        if _repay(draft, id_, open_, carried) and not _available(draft):
+            return
+
+
+def _available(draft: Draft) -> bool:
+    """Whether any block has something that could repay."""
+    blocks = [draft.get(BLOCK, block_id) for block_id in burn_order(draft)]
+    return any(block.available for block in blocks)
 
 
 def drop(draft: Draft, ended: Reach) -> None:
@@ -232,7 +240,7 @@ def _carried(draft: Draft) -> Iterator[tuple[str, OpenOverage, Carried]]:
 
 def _asked(draft: Draft, open_: OpenOverage, carried: Carried) -> Demand:
     """What is left to be paid of the usage, by the credit that there now is."""
-    meter = replace(draft.catalog.meters[open_.meter], product=open_.product)
+    meter = declared(draft, open_.meter, open_.product)
     prices = {price.unit: price for price in carried.prices}
     demand = Demand(draft.time, prices, meter, carried.quantity, carried.properties)
     if carried.rest is not None:
@@ -241,11 +249,12 @@ def _asked(draft: Draft, open_: OpenOverage, carried: Carried) -> Demand:
     return demand
 
 
-def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None:
+def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> bool:
+    """Draw what can be had for it; whether that was anything."""
     demand = _asked(draft, open_, carried)
     slices = _draw(draft, demand, carried.usage, id_)
     if not slices:
-        return
+        return False
     assert demand.rest is not None
     uncovered = _uncovered(demand)
     left = uncovered if open_.unit not in demand.prices else _in(demand, open_.unit).amount
@@ -261,6 +270,7 @@ def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> None
         draft.put(CARRIED, id_, replace(carried, uncovered=uncovered, rest=rest))
     else:
         _forget(draft, id_)
+    return True
 
 
 def _forget(draft: Draft, id_: str) -> None:

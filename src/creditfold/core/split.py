@@ -24,22 +24,24 @@ def split(
         return [(product, amount)]
     sign = -1 if amount < 0 else 1
     amount *= sign
-    residual = {
-        p: sign * (value * units - posted * quantity) for p, (units, posted) in products.items()
-    }
-    by_size = sorted(residual, key=lambda p: (-residual[p], p))
-    given = dict.fromkeys(by_size, 0)
-    for product in by_size:
-        whole = min(amount, max(0, residual[product] // quantity))
+    short = [  # below zero is what a product should have and has not
+        (sign * (posted * quantity - value * units), product)
+        for product, (units, posted) in products.items()
+    ]
+    given: dict[str, int] = {}
+    rest = []
+    for missing, product in sorted(short):
+        whole = min(amount, max(0, -missing // quantity))
         given[product] = whole
-        residual[product] -= whole * quantity
+        rest.append((missing + whole * quantity, product))
         amount -= whole
     while amount:
-        for product in sorted(residual, key=lambda p: (-residual[p], p))[:amount]:
+        rest = sorted(rest)
+        for place, (missing, product) in enumerate(rest[:amount]):
             given[product] += 1
-            residual[product] -= quantity
+            rest[place] = missing + quantity, product
             amount -= 1
-    return sorted((product, sign * units) for product, units in given.items() if units)
+    return sorted([(product, sign * units) for product, units in given.items() if units])
 
 
 def pairs(

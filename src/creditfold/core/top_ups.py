@@ -51,10 +51,10 @@ def _ask(draft: Draft, unit: str) -> None:
     known: TopUps = draft.get(TOP_UP, unit)
     terms, pending = known.terms, known.pending
     assert terms is not None
-    balance = _balance(draft, unit) + sum(pending.values())
-    if balance > terms.threshold or draft.present < known.next_at:
+    if draft.present < known.next_at or known.short in pending or len(pending) == PENDING_MAX:
         return
-    if known.short in pending or len(pending) == PENDING_MAX:
+    balance = _balance(draft, unit) + sum(pending.values())
+    if balance > terms.threshold:
         return
     wanted = _wanted(terms, balance)
     exponent = draft.catalog.exponent(unit)
