@@ -27,6 +27,15 @@ def test_fetches_must_join_though_offsets_have_holes():
         mailbox.deliver("usage", records(20), 20, 21, 21, 1)
 
 
+def test_a_clock_that_goes_back_is_doubt():
+    """What was fetched before would wait for the other lanes until that time comes again."""
+    mailbox = made()
+    mailbox.deliver("usage", records(10), 10, 11, 20, 9_000_000)
+    mailbox.deliver("usage", records(11), 11, 12, 20, 8_500_000)
+    with pytest.raises(EngineError, match=r"clock went back 2\.0 s"):
+        mailbox.deliver("usage", [], 12, 12, 12, 7_000_000)
+
+
 def test_a_full_lane_is_not_fetched_for_and_others_are():
     mailbox = made(lane_records=2)
     assert mailbox.room("usage")

@@ -24,7 +24,7 @@ _topic = attrgetter("topic")
 class Lane:
     """The waiting records of one input topic, and how far it has been read."""
 
-    __slots__ = ("_fetches", "bytes", "next", "position", "read_at", "topic", "waiting")
+    __slots__ = ("_fetches", "bytes", "next", "polled", "position", "read_at", "topic", "waiting")
 
     def __init__(self, topic: str, start: int) -> None:
         self.topic = topic
@@ -32,6 +32,7 @@ class Lane:
         self.bytes = 0
         self.next = start  # first offset that no batch has taken
         self.position = start  # first offset that has not been fetched
+        self.polled = 0  # when the broker last answered for it, microseconds
         self.read_at = 0  # when the broker last had nothing more for us, microseconds; 0: it has
         self._fetches: deque[tuple[int, int]] = deque()  # (instant, first offset after it)
 

@@ -9,6 +9,8 @@ from creditfold.engine.config import Limits
 from creditfold.engine.errors import EngineError
 from creditfold.log.records import Record
 
+_STEP_BACK = 1_000_000  # microseconds: what was fetched before would wait until then comes again
+
 
 class Mailbox:
     """Lanes in rank order; filled by the feeder, emptied by the partition's task."""
@@ -46,6 +48,10 @@ class Mailbox:
             raise EngineError(
                 f"{topic}-{self.partition}: fetched from {before}, expected {lane.position}"
             )
+        if 0 < polled < lane.polled - _STEP_BACK:
+            back = (lane.polled - polled) / 1_000_000
+            raise EngineError(f"the host's clock went back {back:.1f} s; keep it in step (NTP)")
+        lane.polled = max(lane.polled, polled)
         lane.position = after
         lane.read_at = polled if after >= end else 0
         self.ends[topic] = end
