@@ -11,7 +11,7 @@ from facts import put, usage, wall
 from stand import Process, Stand, Watcher, read_outcome
 
 _TICK_SECONDS = 0.002
-_WARM_SECONDS = 1.0
+_WARM_SECONDS = 10.0  # of code paths that are compiled as they get used, the broker's above all
 
 
 class Percentiles(NamedTuple):
@@ -53,7 +53,7 @@ class Load:
 def run(
     load: Load, process: Process, watcher: Watcher, rate: int, seconds: float
 ) -> Iterator[float]:
-    """Seconds from sent to visible of each fact after the first second."""
+    """Seconds from sent to visible of each fact once all is warm."""
     begun = len(load.sent)
     sender = threading.Thread(target=load.send, args=(rate, seconds + _WARM_SECONDS))
     sender.start()

@@ -22,6 +22,10 @@ from creditfold.engine.reading import ConsumerThread
 
 SCHEME = "creditfold"
 
+# A round costs the same for one record as for thousands, and takes its time from the commits that
+# the records wait for; rounds without pause double the latency of a few hundred records a second.
+_ROUND_SECONDS = 0.01
+
 
 class Host(Protocol):
     """What the transport asks of the app that it is part of."""
@@ -70,6 +74,7 @@ class Feeder(Service):
             self.set_shutdown()
 
     async def _round(self, engine: Host, thread: ConsumerThread) -> None:
+        next_at = self.loop.time() + _ROUND_SECONDS
         # held while a take is under way: a seek in between would make its records stray
         async with engine.reading:
             wanted = {
@@ -80,7 +85,7 @@ class Feeder(Service):
             }
             if wanted:
                 await self._take(engine, thread, wanted)
-        await asyncio.sleep(0 if wanted else 0.005)
+        await asyncio.sleep(next_at - self.loop.time())
 
     async def _take(
         self, engine: Host, thread: ConsumerThread, wanted: Mapping[TopicPartition, Mailbox]
