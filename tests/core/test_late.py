@@ -292,7 +292,7 @@ def test_an_id_that_has_come_back_is_not_forgotten_with_the_one_before():
     assert "duplicate" == told["status"]
 
 
-def test_what_rolled_over_stays_kept_from_usage_however_often_more_comes_late():
+def test_late_usage_has_what_rolled_over_however_often_more_comes():
     book = Book()
     terms = {
         "grant": {"kind": "promotional", "unit": "USD", "quantity": "3", "expires": "period_end"},
@@ -303,7 +303,7 @@ def test_what_rolled_over_stays_kept_from_usage_however_often_more_comes_late():
     book.applied("program.attached", {"program": "p", "definition": terms}, AGO)
     book.sweep("2026-01-03T18:00:00Z")
     late = use(book, "u1", "8", NOON, recorded="2026-01-03T18:00:00Z")
-    assert [("own", "6.5")] == uncovered(late)
+    assert [("own", "5")] == uncovered(late)
     again = use(book, "u2", "1", NOW, recorded="2026-01-05T00:00:00Z")
     assert ([], [("own", "1")]) == (moved(again), uncovered(again))
 

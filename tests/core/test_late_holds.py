@@ -61,7 +61,7 @@ def test_late_usage_of_a_hold_that_has_ended_gets_nothing_of_what_left_its_block
     sound(book)
 
 
-def test_late_usage_of_a_hold_gets_nothing_of_what_a_reset_has_trimmed_since():
+def test_late_usage_of_a_hold_has_what_a_reset_has_rolled_over_and_trimmed_since():
     book = Book()
     grant = {"kind": "promotional", "unit": "USD", "quantity": "12", "expires": "period_end"}
     terms = {"grant": grant, "every": "P1D", "anchor": "2026-01-01T12:00"}
@@ -73,9 +73,10 @@ def test_late_usage_of_a_hold_gets_nothing_of_what_a_reset_has_trimmed_since():
     book.applied("program.reset", {"program": "p"}, LATER)
     assert "5" == book.block("p:c:1~1")["voided"]
     late = use_of_hold(book, "17", "2026-01-02T13:15:00Z", recorded="2026-01-02T14:30:00Z")
-    assert ("5", "0") == tuple(book.block("p:c:1~1")[at] for at in ("voided", "drawn"))
-    assert ("5", "7") == tuple(book.block("p:c:2")[at] for at in ("rolled_out", "drawn"))
-    assert [("own", "10")] == uncovered(late)
+    assert ("0", "5") == tuple(book.block("p:c:1~1")[at] for at in ("voided", "drawn"))
+    assert ("0", "12") == tuple(book.block("p:c:2")[at] for at in ("rolled_out", "drawn"))
+    assert "0" == book.block("p:c:2~1")["quantity"]
+    assert [] == uncovered(late)
     sound(book)
 
 

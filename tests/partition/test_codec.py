@@ -79,6 +79,7 @@ TERMS = state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2)
 AGREED = commitment_state.Agreed("u", 6, BIG, 5, Exact(1, 2), "USD")
 GIVEN = uncovered.GivenOverage(facts.OveragePolicy.BLOCK, uncovered.Reach("u", SCOPE), 5)
 PLACED = facts.HoldPlaced("h", Exact(1, 0), 5, "u", "m", {"p": "q"})
+LEFT = Move("b", Place.AVAILABLE, Place.ROLLED_OUT, 3, 4)
 IMAGE = journal.Image(state.BLOCK, "b", b"\x00")
 
 FULL = {
@@ -94,7 +95,8 @@ FULL = {
         state.Terms(facts.Kind.PAID, "USD", 10, BIG, 0, "USD", 1, 2),
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
                     facts.Period(0, BIG), "4910", "p:c", True,
-                    ROLLOVER, "a", 5, "d:b", facts.DrawsOn.INVOICE),
+                    ROLLOVER, "a", 5, state.Periods(-1, Every(months=1), "UTC"), "d:b",
+                    facts.DrawsOn.INVOICE),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 15), currency="USD", products={"p": (BIG, 1)}, breakage=14,
@@ -149,10 +151,10 @@ FULL = {
     state.JOURNAL: [
         journal.Use("s", "i", 1, 2, "m", "p", 3, 4, 5, {"a": Exact(1, 2)}, (PRICE,), 6, 7,
                     "h", True, "s", (("b", 7),), UNPAID, (IMAGE,)),
-        journal.Command(1, 2, (IMAGE,), (Move("b", Place.HELD, Place.DRAWN, 1),), (("b", TERMS),),
+        journal.Command(1, 2, (IMAGE,), (LEFT,), (("b", TERMS),),
                         ("e",), PLACED, "h", PROFILE, ("o",), (uncovered.Reach("u", SCOPE),),
-                        (REPAID,)),
-        journal.FellDue((IMAGE,), (REPAID,)),
+                        (REPAID,), (journal.Money("b", 1, -2),), (LEFT,)),
+        journal.FellDue((IMAGE,), (REPAID,), (LEFT,)),
     ],
     catalog.UNIT: [facts.UnitDeclared("u", 1, 6), facts.UnitDeclared("u", 1, 6, "n", "m")],
     catalog.METER: [facts.MeterDeclared("m", 1, "p", 0), facts.MeterDeclared("m", 1, "p", 3, "l")],

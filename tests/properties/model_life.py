@@ -2,7 +2,7 @@
 
 Units only, of one unit that one meter counts: what they are worth is held to the invariants. What
 happened is a list of commands as they were answered, and usage by its time; nothing is undone, all
-is done again. It imports no creditfold.
+is done again, and what then is left rolls over. It imports no creditfold.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NEVER = 10**30
-TIMES = 2
-"""How often credit of a program rolls over."""
 
 
 class Refused(Exception):  # noqa: N818  # a refusal is an answer, not an error
@@ -24,6 +22,20 @@ class Refused(Exception):  # noqa: N818  # a refusal is an answer, not an error
 
 class Short(Exception):  # noqa: N818  # told again with what it needs kept
     """A command would lack what it was answered."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How much of a block rolls over at most, what it is topped up to, and how often it does."""
+
+    quantity: int | None = None
+    half: bool = False
+    floor: int = 0
+    times: int = 2
+
+    def cap(self, original: int) -> int:
+        caps = [NEVER if self.quantity is None else self.quantity]
+        return min([*caps, round(original / 2)] if self.half else caps)
 
 
 @dataclass
@@ -37,10 +49,20 @@ class Block:
     paid: bool = False
     priority: int = NEVER
     program: str | None = None
+    rule: Rule | None = None
     rolled: int = 0
     root: str = ""
     original: int = 0
     at: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rolls(self) -> bool:
+        return self.rule is not None and self.rolled < self.rule.times
+
+    @property
+    def name(self) -> str:
+        """What it would be called once it has rolled over."""
+        return f"{self.root}~{self.rolled + 1}"
 
     @property
     def unused(self) -> int:
@@ -84,7 +106,7 @@ class Program:
     quantity: int
     life: int | None
     resets: bool
-    rolls: bool
+    rule: Rule | None
     attached: bool = True
     granted: int = 0
     next: int = 0
@@ -95,13 +117,9 @@ class Program:
 
 @dataclass
 class Command:
-    """What was answered: done again in its place, it `takes` the same, beyond what it makes.
-
-    It finds blocks as they are `after` an instant: what rolls over does so before the rest expires.
-    """
+    """What was answered: done again in its place, it `takes` the same, beyond what it makes."""
 
     at: int
-    after: int
     steps: list[Callable[[Telling], object]] = field(default_factory=list)
     takes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -113,22 +131,34 @@ class Telling:
     and has it from the start; in the fold it has that until it ends, and usage draws less of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, programs: dict[str, Program]) -> None:
+        self.programs = programs
         self.blocks: dict[str, Block] = {}
         self.holds: dict[str, Hold] = {}
         self.sure = True
         self.now = 0
         self.kept: Counter[tuple[str, str]] = Counter()
         self.uncovered = 0
+        self.over: set[tuple[str, int]] = set()
 
     def come_to(self, now: int) -> None:
-        """A hold that ends goes before what else falls due at its instant."""
-        for id_, hold in sorted(self.holds.items(), key=lambda each: (each[1].ends, each[0])):
-            if hold.ends <= now:
-                self._come_to(hold.ends - 1)
-                self.end_hold(id_, hold.ends - 1)
+        """At one instant holds end first; what ends then rolls over, and the rest of it expires."""
+        while (at := self._next_end(now)) is not None:
+            self._come_to(at - 1)
+            for id_ in sorted(id_ for id_, hold in self.holds.items() if hold.ends == at):
+                self.end_hold(id_, at - 1)
+            for block in sorted(self.blocks.values(), key=lambda each: each.id):
+                if block.expires_at == at and (block.id, at) not in self.over:
+                    self.over.add((block.id, at))
+                    self.roll(block, at)
+            self._come_to(at)
         self._come_to(now)
         self.now = now
+
+    def _next_end(self, now: int) -> int | None:
+        ends = [b.expires_at for b in self.blocks.values() if (b.id, b.expires_at) not in self.over]
+        ends += [hold.ends for hold in self.holds.values()]
+        return min((at for at in ends if at <= now), default=None)
 
     def _come_to(self, now: int) -> None:
         for block in self.blocks.values():
@@ -141,7 +171,8 @@ class Telling:
         parts = {}
         for block in self.in_order():
             if block.covers(time) and quantity:
-                self.sure &= not self.kept[block.id, "available"]
+                kept = self.kept[block.id, "available"] + self._promised(block, "available")
+                self.sure &= not kept
                 if part := min(quantity, self.free(block, "available")):
                     block.move("available", "held", part)
                     parts[block.id] = part
@@ -156,7 +187,15 @@ class Telling:
             block.move("held", "expired" if block.expires_at <= now else "available", amount)
 
     def free(self, block: Block, place: str) -> int:
+        """What usage may have: nothing that a command takes of it, or of what it rolls into."""
+        return max(0, self.left(block, place) - self._promised(block, place))
+
+    def left(self, block: Block, place: str) -> int:
         return max(0, block.at[place] - self.kept[block.id, place])
+
+    def _promised(self, block: Block, place: str) -> int:
+        later = (f"{block.root}~{n}" for n in range(block.rolled + 1, 10))
+        return sum(self.kept[id_, place] for id_ in later if id_ not in self.blocks)
 
     def in_order(self) -> list[Block]:
         return sorted(self.blocks.values(), key=Block.order)
@@ -180,13 +219,46 @@ class Telling:
         if open_ and final and used:
             self.end_hold(hold, self.now)
 
-    def end(self, program: str, time: int) -> None:
-        """A reset ends what the program granted, not what rolled over."""
-        for block in self.blocks.values():
+    def roll(self, block: Block, at: int) -> None:
+        """Of all that rolled over of a program, the oldest is trimmed to the cap."""
+        if block.rule is None or not block.rolls:
+            return
+        cap = block.rule.cap(self.blocks[block.root].original)
+        left = self.left(block, "available")
+        amount = min(left, cap)
+        if not (left or block.at["held"]) or not (amount or block.rule.floor):
+            return
+        ends = at + block.expires_at - block.effective_at
+        if block.program is not None:
+            ends = self.programs[block.program].date_after(at)
+        block.move("available", "rolled_out", amount)
+        quantity = max(amount, block.rule.floor)
+        made = Block(block.name, quantity, at, ends, block.paid, block.priority, block.program)
+        made.rule, made.rolled, made.root = block.rule, block.rolled + 1, block.root
+        made.at["available"] = made.original = quantity
+        self.blocks[made.id] = made
+        if block.program is not None:
+            self._trim(block.program, cap)
+
+    def _trim(self, program: str, cap: int) -> None:
+        standing = [b for b in self.blocks.values() if b.program == program and b.rolled]
+        above = sum(self.free(each, "available") for each in standing) - cap
+        for each in sorted(standing, key=lambda each: (each.effective_at, each.id)):
+            part = min(above, self.free(each, "available"))
+            if part > 0:
+                above -= part
+                each.move("available", "voided", part)
+
+    def reset(self, program: str, time: int) -> None:
+        """What the program granted ends, and may roll over; what did so before stays."""
+        for block in self.in_order():
             granted = block.program == program and not block.rolled
-            if granted and (self.free(block, "available") or block.at["held"]):
-                block.expires_at = time
-                block.come_to(time, self.kept[block.id, "available"])
+            if granted and (self.left(block, "available") or block.at["held"]):
+                self.roll(block, time)
+                if block.at["available"] or block.at["held"]:
+                    block.expires_at = time
+                    self.over.add((block.id, time))
+                    block.come_to(time, self.kept[block.id, "available"])
 
 
 class Life:
@@ -198,6 +270,7 @@ class Life:
         self.usage: dict[str, tuple[int, int]] = {}
         self.names: dict[str, tuple[str, bool]] = {}
         self.programs: dict[str, Program] = {}
+        self.known: dict[str, Block] = {}
         self._known: Telling | None = None
 
     # Telling
@@ -211,7 +284,7 @@ class Life:
     def _anew(self) -> Telling:
         kept: set[int] = set()
         while True:
-            telling = Telling()
+            telling = Telling(self.programs)
             try:
                 self._tell(telling, kept)
             except Short as short:
@@ -228,11 +301,13 @@ class Life:
         for number, command in enumerate(self.commands):
             while usage and usage[0][0] < command.at:
                 self._use(telling, *usage.pop(0))
-            telling.come_to(command.after)
+            telling.come_to(command.at)
             if number in kept:
                 telling.kept.subtract(+command.takes)
             for (id_, place), amount in (+command.takes).items():
-                block = telling.blocks[id_]
+                block = telling.blocks.get(id_)
+                if block is None:
+                    raise Short(number)
                 there = block.at[place] if number in kept else telling.free(block, place)
                 if there < amount:
                     raise Short(number)
@@ -247,11 +322,11 @@ class Life:
         hold, final = self.names.get(id_, (None, False))
         telling.use(time, quantity, hold, final=final)
 
-    def _answer(self, at: int, *, before: bool = False) -> tuple[Command, Telling]:
-        """A command at an instant (or right before it), and how it finds things."""
-        command = Command(at, at - before)
+    def _answer(self, at: int) -> tuple[Command, Telling]:
+        """A command at an instant, and how it finds things."""
+        command = Command(at)
         found = self.told()
-        found.come_to(command.after)
+        found.come_to(at)
         self.commands.append(command)
         self._known = None
         return command, found
@@ -319,7 +394,7 @@ class Life:
         self._do(command, found, step)
 
     def adjust(self, id_: str, amount: int) -> None:
-        block = self.told().blocks.get(id_)
+        block = self.told().blocks.get(id_) or self._emptied(id_)
         if block is None or -amount > block.unused or (amount > 0 and block.expires_at <= self.now):
             raise Refused
         if block.paid and block.quantity + amount < block.original:
@@ -327,10 +402,20 @@ class Life:
         place = "issued" if block.effective_at > self.now else "available"
 
         def step(telling: Telling) -> None:
-            telling.blocks[id_].quantity += amount
-            telling.blocks[id_].at[place] += amount
+            there = telling.blocks.setdefault(id_, copy.deepcopy(block))
+            there.quantity += amount
+            there.at[place] += amount
 
+        if id_ not in self.told().blocks or block.rolled:
+            block = self._emptied(id_) or block
         self._do(*self._answer(self.now), step, (id_, place, -amount) if amount < 0 else None)
+
+    def _emptied(self, id_: str) -> Block | None:
+        """What rolled over once, and by late usage has not: nothing is in it."""
+        known = copy.deepcopy(self.known.get(id_))
+        if known is not None:
+            known.quantity, known.original, known.at = 0, 0, Counter()
+        return known
 
     def amend(self, id_: str, quantity: int) -> None:
         """Usage has another quantity, or none."""
@@ -381,14 +466,8 @@ class Life:
             self._grant(command, found, program)
 
     def sweep(self, now: int) -> None:
-        """What rolls over and what programs grant by an instant, each at its own."""
+        """What programs grant by an instant, each at its own."""
         while (at := self._next_due(now)) is not None:
-            self._come_to(at - 1)
-            ending = [b for b in self.told().blocks.values() if b.expires_at == at]
-            for block in sorted(ending, key=lambda each: each.id):
-                if self._may_roll(block) and block.at["available"]:
-                    command, found = self._answer(at, before=True)
-                    self._roll(command, found, block.id)
             self._come_to(at)
             for program in sorted(self.programs.values(), key=lambda each: each.id):
                 if program.attached and program.next == at:
@@ -397,57 +476,24 @@ class Life:
                         self._reset(command, found, program)
                     self._grant(command, found, program)
         self._come_to(now)
+        for id_, block in self.told().blocks.items():
+            self.known[id_] = block
 
     def _come_to(self, now: int) -> None:
         self.now, self._known = now, None
 
     def _next_due(self, now: int) -> int | None:
-        dates = [p.next for p in self.programs.values() if p.attached]
-        rolling = (b for b in self.told().blocks.values() if self._may_roll(b))
-        dates += [b.expires_at for b in rolling if b.expires_at > self.now]
+        dates = (p.next for p in self.programs.values() if p.attached)
         return min((date for date in dates if date <= now), default=None)
 
-    def _may_roll(self, block: Block) -> bool:
-        program = self.programs.get(block.program or "")
-        return program is not None and program.rolls and block.rolled < TIMES
-
-    def _roll(self, command: Command, found: Telling, id_: str) -> None:
-        """Half of the grant goes on at most; of all that did, the oldest is trimmed to that."""
-        block = found.blocks[id_]
-        program = self.programs[block.program or ""]
-        cap = round(found.blocks[block.root].original / 2)
-        amount = min(block.at["available"], cap)
-        ends = program.date_after(command.at)
-        if not program.attached:
-            ends = command.at + block.expires_at - block.effective_at
-        if not amount:
-            return
-        self._leave(command, found, id_, amount, "rolled_out")
-        name = f"{block.root}~{block.rolled + 1}"
-        made = Block(name, amount, command.at, ends, priority=block.priority)
-        made.program, made.rolled, made.root = block.program, block.rolled + 1, block.root
-        self._make(command, found, made)
-        standing = [b for b in found.blocks.values() if b.program == block.program and b.rolled]
-        above = sum(each.at["available"] for each in standing) - cap
-        for each in sorted(standing, key=lambda each: (each.effective_at, each.id)):
-            part = min(above, each.at["available"])
-            if part > 0:
-                above -= part
-                self._leave(command, found, each.id, part, "voided")
-
     def _reset(self, command: Command, found: Telling, program: Program) -> None:
-        """What the program granted ends; half of each may go on, where it rolls over."""
-        for block in found.in_order():
-            granted = block.program == program.id and not block.rolled
-            if granted and block.at["available"] and self._may_roll(block):
-                self._roll(command, found, block.id)
-        self._do(command, found, lambda telling: telling.end(program.id, command.at))
+        self._do(command, found, lambda telling: telling.reset(program.id, command.at))
 
     def _grant(self, command: Command, found: Telling, program: Program) -> None:
         program.granted += 1
         program.next = program.date_after(command.at)
         ends = program.next if program.life is None else command.at + program.life
         name = f"{program.id}:ada:{program.granted}"
-        self._make(
-            command, found, Block(name, program.quantity, command.at, ends, program=program.id)
-        )
+        made = Block(name, program.quantity, command.at, ends, program=program.id)
+        made.rule = program.rule
+        self._make(command, found, made)

@@ -187,6 +187,19 @@ class Records:
             for block in snapshot["blocks"]
         }
         self.values = {key: self.minor(key[0], b["value_now"]) for key, b in self.terms.items()}
+        self.reopened = {
+            (outcome["customer"], entry["block"])
+            for outcome in self.outcomes
+            if outcome["cause"].get("due", "").startswith("reopen ")
+            for entry in outcome.get("entries", [])
+            if entry["from"] == "origin"
+        }
+        """What a correction reopened: it has its value from the first, and it stands."""
+        self.rolled = {
+            (customer, block["rolled_from"]): (customer, id_)
+            for (customer, id_), block in self.terms.items()
+            if "rolled_from" in block and (customer, id_) not in self.reopened
+        }
 
     def minor(self, customer: str, amount: str) -> int:
         """A decimal string of the customer's money as integer minor units."""
@@ -219,11 +232,17 @@ class Records:
                 touched.add(key)
                 lot = lots.setdefault(key, Lot(*key))
                 if "entry" in record and "from" in record:
-                    if record["from"] == "origin":
+                    if record["from"] == "origin" and key not in self.rolled.values():
                         lot.value = self.values[key]
                     lot.enter(record)
-                    back = -1 if record["from"] in ("transferred_out", "applied") else 1
-                    lot.released += back * self.minor(key[0], record.get("value", "0"))
+                    back = -1 if record["from"] in LEFT else 1
+                    leaves = back * self.minor(key[0], record.get("value", "0"))
+                    lot.released += leaves
+                    again = record["from"] == "expired"  # what is reopened goes on elsewhere
+                    if "rolled_out" in (record["from"], record["to"]) and not again:
+                        into = self.rolled[key]
+                        touched.add(into)
+                        lots.setdefault(into, Lot(*into)).value += leaves
                 elif "credit_block" in record:
                     other = (customer, record["credit_block"])
                     touched.add(other)

@@ -47,7 +47,7 @@ from properties.world import (
     usages,
 )
 
-BLOCKS = [f"b{n}" for n in range(6)]
+BLOCKS = [*(f"b{n}" for n in range(6)), "b0~1", "b1~1"]
 INVOICES = [f"i{n}" for n in range(5)]
 PLACES = (
     *("issued", "available", "held", "drawn", "expired", "voided", "refunded", "applied"),

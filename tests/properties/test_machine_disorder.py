@@ -13,11 +13,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from properties.events import DAY, Event, instant, outcomes, text
+from properties.events import DAY, HOUR, Event, instant, outcomes, text
 from properties.invariants import check_all
 from properties.records import Records
-from properties.test_machine import BLOCKS, WHO, FoldAgainstModel
-from properties.world import CUSTOMERS, quantities
+from properties.stories import rollovers
+from properties.test_machine import BLOCKS, INVOICES, WHO, FoldAgainstModel, in_currency
+from properties.world import CUSTOMERS, amounts, kinds, quantities
 
 PROGRAMS = ["p0", "p1"]
 
@@ -86,6 +87,26 @@ class AnythingInOrder(FoldAgainstModel):
             return
         data = {"transfer": f"t{self.count}", "block": block, "quantity": quantity, "to": to}
         self._send(self._new("credit.transferred", name, data))
+
+    @rule(
+        name=WHO,
+        block=st.sampled_from(BLOCKS),
+        quantity=quantities,
+        kind=kinds,
+        value=amounts,
+        life=st.sampled_from([HOUR, DAY, 3 * DAY]),
+        rollover=rollovers(),
+        invoice=st.sampled_from(INVOICES),
+    )
+    def grant_to_roll(self, name: str, block: str, quantity: str, kind: str, **how: Any) -> None:
+        """Credit of every kind that rolls over; an invoice line may sell it."""
+        currency = CUSTOMERS[name]
+        data: Event = {"block": block, "kind": kind, "unit": currency, "quantity": quantity}
+        if kind != "promotional":
+            data["value"] = {"amount": in_currency(how["value"], currency), "currency": currency}
+            data["funding"] = {"invoice": how["invoice"], "line": "1"}
+        data |= {"expires_at": text(self.now + how["life"]), "rollover": how["rollover"]}
+        self._send(self._new("credit.granted", name, data))
 
     @rule(
         name=WHO,

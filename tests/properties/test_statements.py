@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from properties.events import DAY, START, Event, fact, instant, of_type, outcomes, snapshots, text
 from properties.invariants import check_all
 from properties.records import Records
-from properties.test_disorder import amended_days, days, folded
+from properties.stories import amended_days, days, folded
 
 EVERY = st.sampled_from(["PT12H", "P1D", "P3D", "P1M"])
 ZONES = st.sampled_from(["UTC", "Asia/Kolkata", "America/New_York"])

@@ -18,7 +18,17 @@ from creditfold.core.order import sort_key
 from creditfold.core.policy import LATE_WINDOW_MAX, Policy
 from creditfold.core.policy_facts import GoodwillTreatment, SlaExpiry, SlaTreatment
 from creditfold.core.rejections import Code, Rejection, gravest
-from creditfold.core.state import BLOCK, TERMS, WALLET, Block, Item, Phase, Terms, Wallet
+from creditfold.core.state import (
+    BLOCK,
+    TERMS,
+    WALLET,
+    Block,
+    Item,
+    Periods,
+    Phase,
+    Terms,
+    Wallet,
+)
 
 _OF_A_BLOCK = (Phase.ACTIVATION, Phase.ROLLOVER, Phase.EXPIRY, Phase.EXPIRING)
 """What may fall due for a block."""
@@ -80,7 +90,10 @@ def amounts(catalog: Catalog, body: CreditGranted) -> Amounts | Rejection:
 
 
 def grant(
-    draft: Draft, body: CreditGranted, enrolment: str | None = None, *, recurs: bool = False
+    draft: Draft,
+    body: CreditGranted,
+    enrolment: str | None = None,
+    periods: Periods | None = None,
 ) -> Rejection | None:
     """Make a block. It is available at once, or from `effective_at` on."""
     read = amounts(draft.catalog, body)
@@ -122,8 +135,9 @@ def grant(
         failed_period=body.failed_period,
         lapses_to=_lapses_to(draft.policy, body),
         enrolment=enrolment,
-        recurs=recurs,
+        recurs=periods is not None,
         rollover=body.rollover,
+        periods=None if body.rollover is None else periods,
         draws_on=body.draws_on,
     )
     draft.edit_block(body.block).value = terms.price
@@ -273,9 +287,7 @@ def returned(draft: Draft, block_id: str, amount: int) -> None:
         return
     wallet: Wallet | None = draft.get(WALLET)
     if wallet is None or block_id not in wallet.blocks:
-        _enter_wallet(draft, block_id, terms)
-        if terms.expires_at is not None:
-            draft.schedule((terms.expires_at, Phase.EXPIRY, block_id))
+        revive(draft, block_id, terms)
 
 
 def exhaust(draft: Draft, blocks: set[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from creditfold.core import revenue
+from creditfold.core import revenue, rolled
 from creditfold.core.accrual import accrue
 from creditfold.core.counted import Usage
 from creditfold.core.draft import Draft
@@ -34,8 +34,6 @@ from creditfold.core.state import (
     Phase,
     Terms,
 )
-
-_FOLLOWS_BLOCK: Final = frozenset({Phase.ROLLOVER, Phase.EXPIRING})
 
 _REST: Final = (Place.ISSUED, Place.EXPIRED)
 """Places, besides what holds have, that no usage moves units into or out of by itself."""
@@ -74,11 +72,12 @@ def compensate(
     draft: Draft, past: Past, before: Mapping[str, Item], after: Mapping[str, Item]
 ) -> None:
     """Enter the difference between what was done and what would have been."""
+    _take_over(draft, past, TERMS)
     was: dict[str, Block | None] = {
-        id_: draft.get(BLOCK, id_)
-        for _, kind, id_ in past.changes
-        if kind == BLOCK and draft.terms(id_) is not None  # else it is sold, and not granted yet
+        id_: draft.get(BLOCK, id_) for _, kind, id_ in past.changes if kind == BLOCK
     }
+    stayed, left = rolled.left(before), rolled.left(after)
+    rolled.leave(draft, stayed - left, back=True)
     backs, draws = changed_slices(draft, before, after)
     units: dict[str, Counter[str]] = {}
     for slice_, amount in backs:
@@ -96,6 +95,8 @@ def compensate(
             rest[slice_.block, Place.HELD, hold] += part
             drawn.append((slice_, Place.HELD, part, hold))
         drawn.append((slice_, Place.AVAILABLE, amount - part, None))
+    made = rolled.made(draft, past, was)
+    rolled.make(draft, {id_: more for id_, more in made.items() if more > 0})
     _shift(draft, {key: amount for key, amount in rest.items() if amount < 0})
     _shift(draft, {key: n for key, n in rest.items() if n > 0 and key[1] is Place.HELD})
     for slice_, source, amount, hold in drawn:
@@ -112,14 +113,20 @@ def compensate(
                 repays=slice_.repays,
             )
     _shift(draft, {key: n for key, n in rest.items() if n > 0 and key[1] is not Place.HELD})
+    rolled.leave(draft, left - stayed, back=False)
+    rolled.make(draft, {id_: more for id_, more in made.items() if more < 0})
+    rolled.fund(draft, past, was)
     for block_id in sorted(was):
         respread(draft, block_id, units.get(block_id, {}))
     uncover(draft, before, after)
-    _take_over(draft, past)
+    _take_over(draft, past, WALLET, CARRIED)
+    then: Account = past.get((draft.customer, ACCOUNT, ""))
+    draft.edit_account().carried = then.carried
+    draft.freed, draft.carried_at = False, None  # it has been offered all credit there is
     _holds(draft, past)
     _agenda(draft, past)
     for block_id in was:
-        wanted: Block = past.get((draft.customer, BLOCK, block_id))
+        wanted: Block = past.get((draft.customer, BLOCK, block_id)) or Block()
         found = draft.edit_block(block_id)
         for at in Place:
             if at is not Place.ORIGIN:
@@ -159,7 +166,8 @@ def respread(draft: Draft, block_id: str, units: Mapping[str, int]) -> None:
     """Let the block's revenue follow what its products now have drawn."""
     block = draft.edit_block(block_id)
     terms = draft.granted(block_id)
-    if not revenue.has_price(block, terms):
+    # What has all rolled over has no price any more, and gives back what it earned before.
+    if not block.products and not revenue.has_price(block, terms):
         return
     products = dict(block.products)
     for product, more in units.items():
@@ -205,7 +213,7 @@ def _rest(draft: Draft, past: Past, was: Mapping[str, Block | None]) -> Counter[
     """How much more stands in the places that usage does not reach, block by block."""
     found: Counter[Rest] = Counter()
     for block_id in sorted(was):
-        wanted: Block = past.get((draft.customer, BLOCK, block_id))
+        wanted: Block = past.get((draft.customer, BLOCK, block_id)) or Block()
         stood = was[block_id] or Block()
         for at in _REST:
             found[block_id, at, None] = getattr(wanted, at) - getattr(stood, at)
@@ -313,26 +321,23 @@ def _holds(draft: Draft, past: Past) -> None:
     account.on_credit = {unit: amount for unit, amount in kept.items() if amount}
 
 
-def _take_over(draft: Draft, past: Past) -> None:
+def _take_over(draft: Draft, past: Past, *kinds: str) -> None:
     """Who pays, until when, and what is carried, is as the past has it."""
     for key, record in past.changes.items():
-        if key[1] in (WALLET, TERMS, CARRIED):
+        if key[1] in kinds:
             draft.put(key[1], key[2], record)
-    then: Account = past.get((draft.customer, ACCOUNT, ""))
-    draft.edit_account().carried = then.carried
-    draft.freed, draft.carried_at = False, None  # it has been offered all credit there is
 
 
 def _agenda(draft: Draft, past: Past) -> None:
     """What moves units falls due as the past has it, the rest as it was.
 
-    What follows a block is as the past has it from now on: what was done or told stands.
+    What is told of a block is as the past has it from now on: what was told stands.
     """
     now: Agenda = draft.get(AGENDA) or Agenda()
     then: Agenda = past.get((draft.customer, AGENDA, "")) or Agenda()
 
     def of_past(item: tuple[int, Phase, str]) -> bool:
-        return item[1] in REDONE or (item[1] in _FOLLOWS_BLOCK and item[0] > draft.present)
+        return item[1] in REDONE or (item[1] == Phase.EXPIRING and item[0] > draft.present)
 
     draft.replace_agenda(
         (

@@ -37,12 +37,20 @@ BOOK = "us_gaap"
 
 
 class Move(Struct, frozen=True, array_like=True, gc=False):
-    """An amount of a block from one place to another."""
+    """An amount of a block from one place to another, and what of its value goes along."""
 
     block: str
     source: Place
     to: Place
     amount: int
+    value: int = 0
+
+
+class Promise(Struct):
+    """What commands have taken of a block that another rolls into: units set aside, and value."""
+
+    units: int = 0
+    value: int = 0
 
 
 class Draft:
@@ -91,6 +99,12 @@ class Draft:
         self.counted: list[Counted] = []
         self.resets: tuple[str, ...] = ()
         """Enrolments whose blocks ended."""
+        self.by_reset: set[int] = set()
+        """Which of the moves ended them."""
+        self.rolled: dict[tuple[str, str], int] = {}
+        """What of a block's `value` and `funded` changed by a rollover."""
+        self.promised: dict[str, Promise] = {}
+        """What is to roll over of blocks, whatever usage has left."""
         self.dropped: tuple[Reach, ...] = ()
         """Whose carried overage ended with them."""
         self.exhausted = False
@@ -146,12 +160,18 @@ class Draft:
         self.repaid.clear()
         self.counted.clear()
         self.resets = ()
+        self.by_reset.clear()
+        self.rolled.clear()
         self.dropped = ()
         self.changes.clear()
         self.exhausted = self.freed = False
         self.carried_at = None
         self._account = None
         self._journal = 0
+
+    def note_rolled(self, block: str, of: str, more: int) -> None:
+        """So much more of its `value` or `funded` is with the block by a rollover."""
+        self.rolled[block, of] = self.rolled.get((block, of), 0) + more
 
     def _edit(self, kind: str, id_: str) -> Any:  # noqa: ANN401  # the kind says which record
         key = (self.customer, kind, id_)
@@ -263,7 +283,7 @@ class Draft:
             names = (usage.meter, usage.product, usage.id)
             drawn = amount if to is Place.DRAWN else -amount
             self._count(usage, (COVERED, terms.kind, terms.unit), drawn)
-        self.moves.append(Move(block, source, to, amount))
+        self.moves.append(Move(block, source, to, amount, value or 0))
         self.entries.append(
             Entry(  # by position: by name it takes five times as long
                 f"{self.outcome}.{len(self.entries) + 1}",
@@ -321,7 +341,7 @@ class Draft:
         contract: str | None = None,
     ) -> None:
         """Post `amount` minor units from debit to credit; an amount of zero is left out."""
-        if amount == 0:
+        if amount == 0 or self.units_only:
             return
         assert amount > 0, f"{rule} would post {amount}"
         self._line += 1

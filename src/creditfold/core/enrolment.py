@@ -18,14 +18,13 @@ from creditfold.core.predicate import Value, holds
 from creditfold.core.program_facts import AnchoredAt, LocalTime, Program
 from creditfold.core.program_state import (
     ATTACHMENT,
-    ENROLMENT,
     SUBSCRIPTION,
     Attachment,
     Enrolment,
     Subscription,
 )
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
+from creditfold.core.state import ACCOUNT, PROFILE, Account, Periods, Profile
 
 
 class Subject(Struct, frozen=True):
@@ -144,23 +143,24 @@ def grid(
     draft: Draft, found: Subject, terms: Program, first: int, instant: int
 ) -> tuple[int, int] | None:
     """The period of the program that holds the instant; None where it grants once."""
+    dates = periods(draft, found, terms, first)
+    return None if dates is None else period_at(draft, dates, instant)
+
+
+def periods(draft: Draft, found: Subject, terms: Program, first: int) -> Periods | None:
+    """The dates of the program for the subject; None where it grants once."""
     if terms.every is None:
         return None
     anchor, name = terms.anchor, found.zone_name
     if isinstance(anchor, LocalTime) and anchor.zone is not None:
         name = anchor.zone
-    zone = draft.catalog.zone(name)
-    return period(_shown(found, terms, first, zone), terms.every, instant, zone)
+    shown = _shown(found, terms, first, draft.catalog.zone(name))
+    return Periods(shown, terms.every, name)
 
 
-def period_end(draft: Draft, enrolment: str) -> int | None:
-    """When the period of an enrolment's program ends that now is, if it grants by periods."""
-    found, known = subject(draft, enrolment), draft.get(ENROLMENT, enrolment)
-    terms = None if found is None else found.at(draft.time)
-    if found is None or terms is None or known is None:
-        return None
-    held = grid(draft, found, terms, known.first, draft.time)
-    return None if held is None else held[1]
+def period_at(draft: Draft, dates: Periods, instant: int) -> tuple[int, int]:
+    """The period that holds the instant."""
+    return period(dates.anchor, dates.every, instant, draft.catalog.zone(dates.zone))
 
 
 def _shown(found: Subject, terms: Program, first: int, zone: Zone) -> int:

@@ -11,7 +11,7 @@ have enough, in an order that does not matter, so it needs no image to be undone
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -132,13 +132,21 @@ class Use(Struct, frozen=True, tag="use", gc=False):
         return f"{self.outcome(customer)}.o1"
 
 
+class Money(Struct, frozen=True, array_like=True, gc=False):
+    """What a command changed of the value and the funding of a block that may roll over."""
+
+    block: str
+    value: int
+    funded: int
+
+
 class Command(Struct, frozen=True, tag="command", gc=False):
     """A command, or a program's due date, that changed who pays, as it is done in its place again.
 
-    What it moved stands as it was answered, and so do the terms of blocks, the profile and what
-    was billed that it left behind. A hold takes what it now can, and of what an enrolment had
-    granted before a date that `resets` it all that is left expires, and all that is carried
-    is `dropped` that its credit could have `repaid`.
+    What it moved stands as it was answered, and so do the terms of blocks, their money, the profile
+    and what was billed that it left behind. A hold takes what it now can. Of what an enrolment had
+    granted before a date that `resets` it so much has `left` by rolling over as it now may, and
+    the rest expires; all that is carried is `dropped` that its credit could have `repaid`.
     """
 
     time: int
@@ -153,13 +161,16 @@ class Command(Struct, frozen=True, tag="command", gc=False):
     billed: tuple[str, ...] = ()
     dropped: tuple[Reach, ...] = ()
     repaid: tuple[Repaid, ...] = ()
+    money: tuple[Money, ...] = ()
+    left: tuple[Move, ...] = ()
 
 
 class FellDue(Struct, frozen=True, tag="due", gc=False):
-    """Something fell due; its place says what and when."""
+    """Something fell due; its place says what and when, `left` what rolled over and was trimmed."""
 
     images: tuple[Image, ...]
     repaid: tuple[Repaid, ...] = ()
+    left: tuple[Move, ...] = ()
 
 
 Item: TypeAlias = Use | Command | FellDue
@@ -188,11 +199,12 @@ def restored(image: Image) -> Struct | None:
 def images(draft: Draft, kept: Mapping[tuple[str, Place], int] | None = None) -> tuple[Image, ...]:
     """The records of the draft's changes that are folded anew, as they were before it.
 
-    What was `kept` from usage stood in its block all the same.
+    What was `kept` from usage stood in its block all the same. A block that is sold and not granted
+    yet has nothing but money.
     """
     found = []
     for _, kind, id_ in draft.changes:
-        if kind in IMAGED:
+        if kind in IMAGED and (kind != BLOCK or draft.terms(id_) is not None):
             before = draft.before(kind, id_)
             if kept and isinstance(before, Block):
                 before = replace(
@@ -203,6 +215,16 @@ def images(draft: Draft, kept: Mapping[tuple[str, Place], int] | None = None) ->
             data = None if before is None else _encoder.encode(before)
             found.append(Image(kind, id_, data))
     return tuple(found)
+
+
+def left(moves: Iterable[Move]) -> tuple[Move, ...]:
+    """Those of a rollover that took value along."""
+    return tuple(move for move in moves if move.to in (Place.ROLLED_OUT, Place.VOIDED))
+
+
+def left_by_resets(draft: Draft) -> tuple[Move, ...]:
+    """What rolled over, and was trimmed for that, by a reset among what else was done."""
+    return left(draft.moves[n] for n in sorted(draft.by_reset))
 
 
 def bounds(draft: Draft, use: Use) -> bool:

@@ -12,6 +12,8 @@ empty may now have something left to expire.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from creditfold.core import blocks, journal
@@ -30,15 +32,18 @@ from creditfold.core.facts import (
     UsageRecorded,
     UsageRetracted,
 )
-from creditfold.core.journal import Command, FellDue, Item, Use
+from creditfold.core.journal import Command, FellDue, Item, Money, Use
 from creditfold.core.overage_state import CARRIED
 from creditfold.core.past import REDONE, Past, Short
+from creditfold.core.rollover import may_roll
 from creditfold.core.state import (
     AGENDA,
+    BLOCK,
     JOURNAL,
     PROFILE,
     TERMS,
     WALLET,
+    Block,
     Phase,
     Profile,
 )
@@ -74,12 +79,11 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
         _refold(draft, place, dict(journal.behind(draft, place)), until)
         return
     fall_due(draft, phase, subject)
-    if not draft.moves and not draft.dropped and phase is not Phase.HOLD_END:
-        return
-    if phase in REDONE:
-        journal.enter(draft, place, FellDue(journal.images(draft), tuple(draft.repaid)))
-        return
-    _write(draft, place, _answered(draft), until)
+    if phase not in REDONE:
+        _write(draft, place, _answered(draft), until)
+    elif draft.moves or phase is Phase.HOLD_END:
+        left = journal.left(draft.moves)
+        journal.enter(draft, place, FellDue(journal.images(draft), tuple(draft.repaid), left))
 
 
 def command(draft: Draft, body: CustomerBody) -> None:
@@ -108,7 +112,7 @@ def _answered(draft: Draft) -> Command:
         profile = None
     changed = draft.changes.items()
     over = {each.overage for each in draft.repaid}
-    moves = tuple(move for move in draft.moves if not (draft.resets and move.to is Place.EXPIRED))
+    moves = tuple(move for n, move in enumerate(draft.moves) if n not in draft.by_reset)
     made = {move.block for move in moves if move.source is Place.ORIGIN}
     return Command(
         draft.time,
@@ -130,13 +134,27 @@ def _answered(draft: Draft) -> Command:
         ),
         dropped=draft.dropped,
         repaid=tuple(draft.repaid),
+        money=tuple(_money(draft)),
+        left=journal.left_by_resets(draft),
     )
+
+
+def _money(draft: Draft) -> Iterator[Money]:
+    """What else than rollovers changed of the money of blocks that may roll over."""
+    for _, kind, id_ in draft.changes:
+        if kind != BLOCK or draft.terms(id_) is None or not may_roll(draft, id_):
+            continue
+        before, after = draft.before(BLOCK, id_) or Block(), draft.get(BLOCK, id_)
+        value = after.value - before.value - draft.rolled.get((id_, "value"), 0)
+        funded = after.funded - before.funded - draft.rolled.get((id_, "funded"), 0)
+        if value or funded:
+            yield Money(id_, value, funded)
 
 
 def _write(draft: Draft, place: str, item: Command, until: str) -> None:
     """Write down what a command did; usage ahead of it, which it may concern, is folded again."""
-    done = (item.moves, item.terms, item.resets, item.placed, item.released, item.billed)
-    if not any(done) and item.profile is None and not item.dropped:
+    done = (item.moves, item.terms, item.money, item.resets, item.placed, item.released)
+    if not any((*done, item.billed)) and item.profile is None and not item.dropped:
         return
     front = draft.edit_account().front
     journal.enter(draft, place, item)

@@ -16,6 +16,8 @@ from creditfold.core.entries import Place
 from creditfold.core.journal import Command, FellDue, Item, Use
 from creditfold.core.overage_state import CARRIED, OVERAGE
 from creditfold.core.overlay import Overlay
+from creditfold.core.rolled_funding import settle
+from creditfold.core.set_aside import SetAside, released
 from creditfold.core.state import (
     ACCOUNT,
     AGENDA,
@@ -26,15 +28,14 @@ from creditfold.core.state import (
     Account,
     Agenda,
     Block,
-    Hold,
     Phase,
+    Terms,
 )
 
-REDONE: Final = frozenset({Phase.HOLD_END, Phase.EXPIRY, Phase.ACTIVATION, Phase.REPAYMENT})
+REDONE: Final = frozenset(
+    {Phase.HOLD_END, Phase.ROLLOVER, Phase.EXPIRY, Phase.ACTIVATION, Phase.REPAYMENT}
+)
 """Phases that move units; the others stand as they are."""
-
-_UNUSED: Final = (Place.ISSUED, Place.AVAILABLE)
-"""Where a command takes units from; what it took of what had expired was available before."""
 
 
 class Short(Exception):  # noqa: N818  # no error: the refold starts again with what it learned
@@ -59,22 +60,15 @@ class Past(Overlay):
         self._place = place
         self._last = ""
         self._kept = kept
-        self._to_keep: Counter[tuple[str, Place]] = Counter()
-        self._has: Counter[tuple[str, Place]] = Counter()
         self._had: Counter[tuple[str, Place]] = Counter()
         self._ended: list[str] = []
-        self._reserved: dict[tuple[str, str], int] = {}
         for item in reversed(list(items.values())):
             self._undo(item)
         account: Account = self.get((draft.customer, ACCOUNT, ""))
         carried = sum(1 for _ in self.scan(draft.customer, CARRIED)) if self._carries else 0
         self.changes[draft.customer, ACCOUNT, ""] = replace(account, carried=carried)
-        for place in kept:
-            item = items[place]
-            assert isinstance(item, Command)
-            self._to_keep.update(_taken(item))
-        self._reserve()
-        self._keep()
+        ended = reversed(self._ended)
+        self._aside = SetAside(draft, self, place, items, kept, ended)
 
     @property
     def _carries(self) -> bool:
@@ -97,54 +91,24 @@ class Past(Overlay):
             key = customer, image.kind, image.id
             if image.kind == HOLD and image.record is not None and self.get(key) is None:
                 self._ended.append(image.id)
-            self.changes[key] = journal.restored(image)
+            record = journal.restored(image)
+            if image.kind == TERMS and record is None:
+                record = self._unmade(image.id)
+            self.changes[key] = record
 
-    def _reserve(self) -> None:
-        """Note what commands take of blocks that holds have yet to give back.
-
-        Of what is not there otherwise, the hold that ended first gave it back first.
-        """
-        customer = self._draft.customer
-        wanted = Counter[str]()
-        for (block_id, place), amount in self._to_keep.items():
-            if place is Place.AVAILABLE:
-                block: Block | None = self.get((customer, BLOCK, block_id))
-                wanted[block_id] = amount - (block.available if block is not None else 0)
-        for id_ in dict.fromkeys(reversed(self._ended)):
-            hold: Hold | None = self.get((customer, HOLD, id_))
-            for block_id, amount in hold.parts if hold is not None else ():
-                part = min(amount, wanted[block_id])
-                if part > 0:
-                    wanted[block_id] -= part
-                    self._reserved[id_, block_id] = part
-
-    def _keep(self) -> None:
-        """Set aside what is there of what commands take later."""
-        for (block_id, place), wanted in self._to_keep.items():
-            block: Block | None = self.get((self._draft.customer, BLOCK, block_id))
-            more = min(wanted - self._has[block_id, place], getattr(block, place, 0))
-            if more:
-                self._has[block_id, place] += more
-                draft = self._begin(0, 0, "")
-                self._shift(draft, block_id, place, -more)
-                self.changes.update(draft.changes)
-
-    @staticmethod
-    def _shift(draft: Draft, block_id: str, place: Place, more: int) -> None:
-        block = draft.edit_block(block_id)
-        if place is Place.AVAILABLE:
-            block.available += more
-        elif place is Place.EXPIRED:
-            block.expired += more
-        else:
-            block.issued += more
+    def _unmade(self, block_id: str) -> Terms | None:
+        """A block that is yet to be made keeps its name; what rolls over may be less by then."""
+        terms: Terms | None = self.get((self._draft.customer, TERMS, block_id))
+        if terms is None or not terms.rolls_on:
+            return terms
+        return replace(terms, quantity=0, value=0)
 
     def redo(self, place: str, item: Use | Command) -> Use | Command:
         """Do an item again; it as it now is."""
         if isinstance(item, Use):
             now = min(item.time, self._draft.present)
             draft = self._begin(item.time, now, item.outcome(self._draft.customer))
-            reserved = {b: n for (id_, b), n in self._reserved.items() if id_ == item.hold}
+            reserved = self._aside.of_hold(item.hold)
             use = replace(item, slices=(), unpaid=None, images=())
             use = burn(draft, use, demand_of(draft, use), reserved)
             images = journal.images(draft, self._had) if journal.bounds(draft, use) else ()
@@ -153,22 +117,27 @@ class Past(Overlay):
             draft = self._begin(item.time, item.recorded_at, self._draft.outcome)
             self._command(draft, place, item)
             images = journal.images(draft, self._had)
-            redone = replace(item, images=images, repaid=tuple(draft.repaid))
+            redone = replace(
+                item, images=images, repaid=tuple(draft.repaid), left=journal.left_by_resets(draft)
+            )
         self._end(draft, place)
         return redone
 
     def _command(self, draft: Draft, place: str, item: Command) -> None:
         if item.placed is not None:
             holds.place_again(draft, item.placed)
-            self._forget(item.placed.hold)
+            self._aside.forget(item.placed.hold)
         if item.released is not None and draft.get(HOLD, item.released) is not None:
             holds.end(draft, item.released)
-        for block_id, terms in item.terms:
-            draft.put(TERMS, block_id, terms)
+        self._restore(draft, item)
         self._move(draft, place, item)
+        for each in item.money:
+            settle(draft, each.block, each.funded)
         fresh = {move.block for move in item.moves if move.source is Place.ORIGIN}
         for enrolment in item.resets:
-            rollover.end_again(draft, enrolment, fresh)
+            held = self._aside.held
+            self._aside.let_go(draft, {b for b in held if draft.granted(b).enrolment == enrolment})
+            rollover.reset(draft, enrolment, fresh)
         for ended in item.dropped:
             overage.drop(draft, ended)
         if item.profile is not None:
@@ -179,17 +148,25 @@ class Past(Overlay):
                 draft.put(CARRIED, id_, None)
                 draft.edit_account().carried -= 1
 
+    @staticmethod
+    def _restore(draft: Draft, item: Command) -> None:
+        """Let blocks have the terms and the money that the command left them with."""
+        for block_id, terms in item.terms:
+            rolled = draft.granted(block_id) if terms.rolls_on else terms
+            draft.put(TERMS, block_id, replace(terms, quantity=rolled.quantity, value=rolled.value))
+        for each in item.money:
+            block = draft.edit_block(each.block)
+            block.value += each.value
+            block.funded += each.funded
+        made = {move.block for move in item.moves if move.source is Place.ORIGIN}
+        for block_id, terms in item.terms:
+            if block_id in made and terms.rolled_from is not None:  # what a correction reopened
+                rollover.link(draft, terms.rolled_from, block_id)
+
     def _move(self, draft: Draft, place: str, item: Command) -> None:
         """Move what the command moved: an answer stands."""
         if place in self._kept:
-            lapsed = {move.block for move in item.moves if move.source is Place.EXPIRED}
-            for (block_id, at), amount in _taken(item).items():
-                self._to_keep[block_id, at] -= amount
-                back = min(amount, self._has[block_id, at])
-                self._has[block_id, at] -= back
-                self._shift(draft, block_id, Place.EXPIRED if block_id in lapsed else at, back)
-                if at is Place.AVAILABLE:
-                    self._give_up(draft, block_id, amount)
+            self._aside.give(draft, item)
         for move in item.moves:
             if move.source is not Place.ORIGIN:
                 block = draft.edit_block(move.block)
@@ -197,6 +174,7 @@ class Past(Overlay):
                     assert place not in self._kept, f"what the command at {place} took is gone"
                     raise Short(place)
             draft.move(move.block, draft.granted(move.block), move.source, move.to, move.amount)
+            draft.edit_block(move.block).released += released(move)
         touched = [move.block for move in item.moves] + [block_id for block_id, _ in item.terms]
         for block_id in dict.fromkeys(touched):
             if draft.edit_block(block_id).remaining:
@@ -204,23 +182,18 @@ class Past(Overlay):
             else:
                 blocks.exhaust(draft, {block_id})
 
-    def _give_up(self, draft: Draft, block_id: str, amount: int) -> None:
-        """Take what is missing out of holds that had ended when it was taken, and now have not."""
-        for (id_, of), part in self._reserved.items():
-            more = min(part, amount - draft.edit_block(block_id).available)
-            if of == block_id and more > 0:
-                self._reserved[id_, of] -= more
-                holds.give_up(draft, id_, block_id, more)
-
     def fall_due(self, place: str, redone: dict[str, Item]) -> None:
         """Do what falls due before a place."""
         while (found := self._next_due(place)) is not None:
             instant, phase, subject = found
             draft = self._begin(instant, instant, self._draft.outcome, by_clock=True)
+            if phase is Phase.ROLLOVER:
+                self._aside.let_go(draft, {subject})
             fall_due(draft, phase, subject)
             at = self._stands(journal.due_place(instant, phase, subject))
             if draft.moves or phase is Phase.HOLD_END:
-                redone[at] = FellDue(journal.images(draft, self._had), tuple(draft.repaid))
+                images, left = journal.images(draft, self._had), journal.left(draft.moves)
+                redone[at] = FellDue(images, tuple(draft.repaid), left)
             self._end(draft, at)
 
     def _stands(self, at: str) -> str:
@@ -241,8 +214,8 @@ class Past(Overlay):
         return None
 
     def _begin(self, time: int, now: int, outcome: str, *, by_clock: bool = False) -> Draft:
-        self._had = Counter(self._has)
-        return Draft(
+        self._had = self._aside.standing()
+        draft = Draft(
             self,
             self._draft.catalog,
             self._draft.customer,
@@ -252,30 +225,13 @@ class Past(Overlay):
             by_clock=by_clock,
             units_only=True,
         )
+        draft.promised = self._aside.promised()
+        return draft
 
     def _end(self, draft: Draft, place: str) -> None:
         if draft.edit_account().carried:
             overage.schedule_repayment(draft)
+        self._aside.roll(draft)
         self.changes.update(draft.changes)
         self._last = max(self._last, place)
-        for id_ in [id_ for id_, _ in self._reserved]:
-            if self.get((draft.customer, HOLD, id_)) is None:
-                self._forget(id_)
-        self._keep()
-
-    def _forget(self, hold: str) -> None:
-        """It has given back what was reserved of it."""
-        self._reserved = {key: n for key, n in self._reserved.items() if key[0] != hold}
-
-
-def _taken(item: Command) -> Counter[tuple[str, Place]]:
-    """What of unused credit the command took, beyond what it had put there itself."""
-    taken: Counter[tuple[str, Place]] = Counter()
-    for move in item.moves:
-        if move.source in _UNUSED:
-            taken[move.block, move.source] += move.amount
-        elif move.source is Place.EXPIRED:
-            taken[move.block, Place.AVAILABLE] += move.amount
-        if move.to in _UNUSED:
-            taken[move.block, move.to] -= move.amount
-    return +taken
+        self._aside.keep(self._last)

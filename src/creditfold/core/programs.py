@@ -13,7 +13,15 @@ from creditfold.core.catalog import Catalog
 from creditfold.core.changes import FORFEIT
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
-from creditfold.core.enrolment import Subject, grid, known_programs, next_due, subject, subjects
+from creditfold.core.enrolment import (
+    Subject,
+    grid,
+    known_programs,
+    next_due,
+    periods,
+    subject,
+    subjects,
+)
 from creditfold.core.entries import Notice, Place
 from creditfold.core.exact import Exact, half_even
 from creditfold.core.facts import CreditGranted, Money
@@ -135,7 +143,7 @@ def _grant(
     if body is not None and (expires_at is None or expires_at > begin):
         block = f"{found.id}:{number}"
         body = replace(body, block=block, effective_at=begin, expires_at=expires_at)
-        refusal = blocks.grant(draft, body, found.id, recurs=held is not None)
+        refusal = blocks.grant(draft, body, found.id, periods(draft, found, terms, first))
         if refusal is None and not whole:
             tranches.fund(draft, found.id, block)
         if refusal is not None:

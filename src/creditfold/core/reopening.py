@@ -16,7 +16,7 @@ from creditfold.core.entries import Place
 from creditfold.core.exact import decimal, parse_decimal
 from creditfold.core.policy_facts import ExpiredBlock
 from creditfold.core.release import share
-from creditfold.core.rolled_funding import post_roll
+from creditfold.core.rolled_funding import roll_back
 from creditfold.core.rollover import link, next_id
 from creditfold.core.state import Phase, Terms
 
@@ -69,11 +69,8 @@ def fall_due(draft: Draft, subject: str) -> None:
     issue(draft, reopened, made)
     link(draft, block_id, reopened)
     part = min(funded, earned + value) - min(funded, earned)
-    # What leaves is no breakage any more: it is taken back first, so that it can be rolled.
-    block.funded -= part
-    revenue.post_breakage(draft, revenue.REOPEN, block_id, terms)
-    block.funded += part
-    post_roll(draft, block_id, reopened, part)
+    roll_back(draft, block_id, reopened, part)
+    draft.rolled.clear()  # it stands, and is folded anew with nothing
     revenue.post_respread(draft, revenue.REOPEN, block_id, terms)
 
 

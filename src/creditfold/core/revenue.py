@@ -91,8 +91,8 @@ def lapse(terms: Terms) -> Account:
 
 
 def has_price(block: Block, terms: Terms) -> bool:
-    """Whether what is drawn earns anything: a line may yet fund a program's block."""
-    return bool(block.worth) or terms.enrolment is not None
+    """Whether what is drawn earns anything: a line may yet fund a program's block, or more roll."""
+    return bool(block.worth) or terms.enrolment is not None or terms.rolled_from is not None
 
 
 def post_draw(
@@ -148,8 +148,10 @@ def post_draw(
 
 def post_respread(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
     """The block's value or units changed: usage revenue and breakage follow at once."""
+    if draft.units_only:
+        return
     block = draft.edit_block(block_id)
-    _lower_breakage(draft, rule, block_id, terms)
+    lower_breakage(draft, rule, block_id, terms)
     before = posted_usage(block)
     earned = _earn(block, usage_revenue(block) - before)
     _post_usage(draft, {False: (rule, rule), True: (rule, rule)}, block_id, terms, before, earned)
@@ -165,10 +167,12 @@ def post_correction(draft: Draft, block_id: str, terms: Terms, *, less: str = CO
     draw = DRAW_SLA if terms.lapses_to else DRAW
     if terms.kind is Kind.MATERIAL_RIGHT:
         block.unlikely, draw = draft.right_breakage, DRAW_PROPORTIONAL
-    _lower_breakage(draft, REOPEN, block_id, terms)
+    lower_breakage(draft, REOPEN, block_id, terms)
     before = posted_usage(block)
     undealt = {product: (units, 0) for product, (units, _) in block.products.items()}
-    dealt = dict(split(undealt, usage_revenue(block), *block.pace))
+    dealt: dict[str, int] = {}
+    if block.units:
+        dealt.update(split(undealt, usage_revenue(block), *block.pace))
     earned = [
         (product, dealt.get(product, 0) - posted)
         for product, (_, posted) in sorted(block.products.items())
@@ -181,7 +185,7 @@ def post_correction(draft: Draft, block_id: str, terms: Terms, *, less: str = CO
     post_breakage(draft, expiry_rule(terms), block_id, terms)
 
 
-def _lower_breakage(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
+def lower_breakage(draft: Draft, rule: str, block_id: str, terms: Terms) -> None:
     """Take breakage back before usage is posted, which then finds the liability that it earns."""
     block = draft.edit_block(block_id)
     if breakage(block) < block.breakage:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
 from creditfold.core import revenue
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
@@ -32,6 +35,8 @@ def post_roll(
     unbilled = min(amount, max(0, recognised - before))
     left.funded -= amount
     block.funded += amount
+    draft.note_rolled(source, "funded", -amount)
+    draft.note_rolled(block_id, "funded", amount)
     draft.begin_entry()
     for debit, account, part in pairs(
         ((owed, carried), (Account.UNBILLED, amount - carried)),
@@ -50,6 +55,53 @@ def post_roll(
         )
 
 
+def deal(draft: Draft, blocks: Sequence[str], funded: Mapping[str, int]) -> None:
+    """Bring what is funded of blocks that rolled one into the next to this, as units now did."""
+    flows, flow = [], 0
+    for source, block_id in pairwise(blocks):
+        flow += draft.edit_block(source).funded - funded[source]
+        flows.append((source, block_id, flow))
+    for source, block_id, part in reversed(flows):
+        if part < 0:
+            roll_back(draft, block_id, source, -part)
+    for source, block_id, part in flows:
+        if part > 0:
+            roll_back(draft, source, block_id, part)
+
+
+def roll_back(draft: Draft, source: str, block_id: str, amount: int) -> None:
+    """What leaves is no breakage any more: it is taken back first, so that it can be rolled."""
+    block = draft.edit_block(source)
+    block.funded -= amount
+    revenue.lower_breakage(draft, revenue.REOPEN, source, draft.granted(source))
+    block.funded += amount
+    post_roll(draft, source, block_id, amount)
+
+
+def settle(draft: Draft, block_id: str, more: int) -> None:
+    """Let what a command has funded go after the units, which may have rolled otherwise since.
+
+    Where it took more than is funded by now, that comes from the blocks of the chain.
+    """
+    if more > 0:
+        post_late_funding(draft, block_id, None)
+    block = draft.edit_block(block_id)
+    for other in (*_onward(draft, block_id), *_origins(draft, block_id)):
+        part = min(-block.funded, draft.edit_block(other).funded)
+        if part > 0:
+            post_roll(draft, other, block_id, part)
+
+
+def _onward(draft: Draft, block_id: str) -> Iterator[str]:
+    while (into := draft.edit_block(block_id).rolled_into) is not None:
+        yield (block_id := into)
+
+
+def _origins(draft: Draft, block_id: str) -> Iterator[str]:
+    while (source := draft.granted(block_id).rolled_from) is not None:
+        yield (block_id := source)
+
+
 def _open(draft: Draft, block_id: str) -> int:
     """What of a block's value is not funded, and of the blocks that it rolled into."""
     block = draft.edit_block(block_id)
@@ -57,7 +109,7 @@ def _open(draft: Draft, block_id: str) -> int:
     return max(0, block.worth - block.funded) + rest
 
 
-def post_late_funding(draft: Draft, block_id: str, invoice: str) -> None:
+def post_late_funding(draft: Draft, block_id: str, invoice: str | None) -> None:
     """What has just funded a block of which nothing remains is breakage at once.
 
     What funds units that have rolled over goes after them.

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from creditfold.core import revenue
 from creditfold.core.blocks import expire, free, issue, reorder
 from creditfold.core.calendar import END, Every, Until, after, local
-from creditfold.core.draft import Draft
-from creditfold.core.enrolment import period_end
+from creditfold.core.draft import Draft, Promise
+from creditfold.core.enrolment import period_at
 from creditfold.core.entries import Place
 from creditfold.core.exact import Exact, half_even
 from creditfold.core.facts import Rollover
-from creditfold.core.release import release
+from creditfold.core.release import release, share
 from creditfold.core.rolled_funding import ROLL, post_roll
 from creditfold.core.state import (
     BLOCK,
@@ -42,7 +42,8 @@ def roll(draft: Draft, block_id: str) -> None:
     if rule is None or terms.rolled >= rule.times:
         return
     cap = _cap(draft, block_id, terms, rule)
-    unused = draft.edit_block(block_id).available
+    promise = draft.promised.get(block_id, Promise())
+    unused = draft.edit_block(block_id).available + promise.units
     amount = unused if cap is None else min(unused, cap)
     floor = _steps(rule.min_quantity, terms.exponent) or 0
     ends = _ends(draft, terms, rule)
@@ -50,9 +51,11 @@ def roll(draft: Draft, block_id: str) -> None:
     if not quantity or (ends is not None and ends <= draft.time):
         return
     block = draft.edit_block(block_id)
+    block.available = unused
     earned, funded, value = revenue.drawn_value(block), block.funded, 0
     if amount:
-        value = release(draft, block_id, terms, amount, Place.ROLLED_OUT)
+        value = max(share(block, amount), min(promise.value, block.worth - earned))
+        release(draft, block_id, terms, amount, Place.ROLLED_OUT, value)
     rolled_into = next_id(draft, block_id)
     made = replace(
         terms,
@@ -66,28 +69,37 @@ def roll(draft: Draft, block_id: str) -> None:
         rolled=terms.rolled + 1,
     )
     draft.edit_block(rolled_into).value = value
+    draft.note_rolled(rolled_into, "value", value)
     issue(draft, rolled_into, made)
     link(draft, block_id, rolled_into)
+    _set_aside(draft, rolled_into, promise)
     post_roll(draft, block_id, rolled_into, min(funded, earned + value) - min(funded, earned))
     revenue.post_respread(draft, ROLL, block_id, terms)
     if cap is not None and terms.enrolment is not None:
         _trim(draft, terms.enrolment, cap)
 
 
-def reset(draft: Draft, enrolment: str) -> None:
-    """End the blocks that a program granted to a subject; what rolled over before stays."""
+def _set_aside(draft: Draft, block_id: str, promise: Promise) -> None:
+    """What commands have taken of the new block is theirs, and neither used nor trimmed."""
+    block = draft.edit_block(block_id)
+    kept = min(promise.units, block.available)
+    block.available -= kept
+    promise.units -= kept
+
+
+def reset(draft: Draft, enrolment: str, but: Collection[str] = ()) -> None:
+    """End the blocks that a program granted to a subject; what rolled over before stays.
+
+    Those that came with the reset stay too, where it is done again.
+    """
     draft.resets = (*draft.resets, enrolment)
-    for block_id, terms in _granted(draft, enrolment):
-        roll(draft, block_id)
-        if draft.edit_block(block_id).remaining:
-            _end(draft, block_id, terms)
-
-
-def end_again(draft: Draft, enrolment: str, but: Collection[str]) -> None:
-    """End what is there now of what a reset ended, but for the blocks that came with it."""
+    begin = len(draft.moves)
     for block_id, terms in _granted(draft, enrolment):
         if block_id not in but:
-            _end(draft, block_id, terms)
+            roll(draft, block_id)
+            if draft.edit_block(block_id).remaining:
+                _end(draft, block_id, terms)
+    draft.by_reset.update(range(begin, len(draft.moves)))
 
 
 def _granted(draft: Draft, enrolment: str) -> Iterator[tuple[str, Terms]]:
@@ -96,7 +108,8 @@ def _granted(draft: Draft, enrolment: str) -> Iterator[tuple[str, Terms]]:
     for block_id in () if wallet is None else wallet.blocks:
         terms = draft.granted(block_id)
         block: Block = draft.get(BLOCK, block_id)
-        left = block.available or block.held
+        promised = draft.promised.get(block_id, Promise()).units
+        left = block.available or block.held or promised
         if terms.enrolment == enrolment and terms.rolled_from is None and left:
             yield block_id, terms
 
@@ -168,16 +181,32 @@ def _ends(draft: Draft, terms: Terms, rule: Rollover) -> int | None:
         return None
     if expires is None and terms.expires_at > draft.time:
         return terms.expires_at
-    found = None if terms.enrolment is None else period_end(draft, terms.enrolment)
-    return draft.time + terms.expires_at - terms.effective_at if found is None else found
+    if terms.periods is not None:
+        return period_at(draft, terms.periods, draft.time)[1]
+    return draft.time + terms.expires_at - terms.effective_at
 
 
 def next_id(draft: Draft, block_id: str) -> str:
-    """`<root>~<n>`, the first that is free."""
+    """`<root>~<n>`, the first that is free, or was this block's when more was left of it."""
     root, number = _root(draft, block_id), draft.granted(block_id).rolled + 1
-    while not free(draft, f"{root}~{number}"):
+    while not (free(draft, name := f"{root}~{number}") or _emptied(draft, name, block_id)):
         number += 1
-    return f"{root}~{number}"
+    return name
+
+
+def _emptied(draft: Draft, block_id: str, source: str) -> bool:
+    """Whether it is what the source once rolled into, and by late usage has not."""
+    terms, block = draft.terms(block_id), draft.get(BLOCK, block_id)
+    rolled = terms is not None and terms.rolled_from == source and terms.rollover is not None
+    return rolled and not (block and block.quantity)
+
+
+def may_roll(draft: Draft, block_id: str) -> bool:
+    """Whether the block was granted to roll over, or its credit comes from one that was.
+
+    Its money is then part of the past; of others, reopened ones too, it stands as it is.
+    """
+    return draft.granted(_root(draft, block_id)).rollover is not None
 
 
 def link(draft: Draft, block_id: str, rolled_into: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from creditfold.core.calendar import Every
 from creditfold.core.exact import Exact, pow10
 from creditfold.core.facts import DrawsOn, Kind, OveragePolicy, Period, Rollover
 from creditfold.core.predicate import Value
@@ -74,12 +75,21 @@ class Profile(Struct, frozen=True):
         return (self.overage, self.overage_by) == (other.overage, other.overage_by)
 
 
+class Periods(Struct, frozen=True, gc=False):
+    """The dates of a program: every so long from an anchor, as the clocks of a zone show it."""
+
+    anchor: int
+    every: Every
+    zone: str
+
+
 class Terms(Struct, frozen=True, gc=False):
     """What a block was granted as; it does not change.
 
     `lapses_to` is the account that takes what expires of a concession; a block without one is
     no concession that was accrued. `enrolment` is that of the program that granted it,
-    which `recurs` or granted once. `rolled` counts how often credit has rolled over into it.
+    which `recurs` or granted once. `rolled` counts how often credit has rolled over into it,
+    `periods` are its program's, where it may roll over.
     `transferred_from` is the `<customer>:<block>` that it came from.
     """
 
@@ -102,8 +112,14 @@ class Terms(Struct, frozen=True, gc=False):
     rollover: Rollover | None = None
     rolled_from: str | None = None
     rolled: int = 0
+    periods: Periods | None = None
     transferred_from: str | None = None
     draws_on: DrawsOn = DrawsOn.USAGE
+
+    @property
+    def rolls_on(self) -> bool:
+        """Whether it came to be by a rollover, and may have been more or less."""
+        return self.rolled_from is not None and self.rollover is not None
 
     @property
     def pays_usage(self) -> bool:
