@@ -70,10 +70,12 @@ def test_credit_crosses_partitions_once_and_comes_back_from_nobody(rig):
         lambda: f"{answers(rig, here)}\n{worker.tail()}",
         90,
     )
-    sent = next(b for b in worker.balance(here).json()["blocks"] if b["kind"] == "paid")
-    assert (str(COUNT - back), str(1_000 - COUNT + back)) == tuple(
-        sent[place] for place in ("transferred_out", "available")
-    )
+
+    def sent():  # what the ledger shows, the worker answers a moment later
+        paid = next(b for b in worker.balance(here).json()["blocks"] if b["kind"] == "paid")
+        return [paid["transferred_out"], paid["available"]]
+
+    until(lambda: sent() == [str(COUNT - back), str(1_000 - COUNT + back)], sent)
     got = [b for b in worker.balance(there).json()["blocks"] if "transferred_from" in b]
     assert [f"{here}:{here}-paid"] * (COUNT - back) == [block["transferred_from"] for block in got]
     assert (0, 2 * COUNT) == in_transit(rig)
