@@ -357,3 +357,47 @@ def test_a_grant_that_is_cut_at_its_own_instant_is_two_outcomes():
     book.sweep("2026-01-03T00:00:00Z")
     assert "900" == book.block("p:s:1")["voided"]
     sound(book)
+
+
+def shared(book: Book, **more: Any) -> None:
+    """900 a month for the customer, of which it keeps its share when the program ends."""
+    template = {"kind": "included", "unit": "credits", "quantity": "900", "expires": "period_end"}
+    terms = {"grant": template, "every": "month", "proration": {"last": "by_second"}} | more
+    book.applied("program.attached", {"program": "p", "definition": terms})
+
+
+def test_a_fact_from_before_a_grant_does_not_cut_it():
+    """Of a customer who has the program since, whatever an older fact is about."""
+    book = Book()
+    book.at = "2026-01-10T00:00:00Z"
+    shared(book)
+    book.sweep("2026-01-11T00:00:00Z")
+    plan = {"subscription": "s", "plan": "pro", "period": "month"}
+    book.applied(
+        "subscription.started", plan, "2026-01-05T00:00:00Z", recorded="2026-01-11T00:00:00Z"
+    )
+    book.sweep("2026-01-12T00:00:00Z")
+    assert {"available": "900", "voided": "0"}.items() <= book.block("p:c:1").items()
+    book.invoice(
+        {
+            "amount": "30",
+            "funds": {"program": "p", "from": "2026-01-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"},
+        },
+        at="2026-01-05T00:00:00Z",
+    )
+    assert "10" == book.block("p:c:1")["value_now"]
+
+
+def test_what_is_cut_and_granted_anew_at_one_instant_is_two_outcomes():
+    book = Book()
+    plan = {"subscription": "s", "plan": "pro", "period": "month"}
+    book.applied("subscription.started", plan)
+    shared(book, anchor="subscription")
+    at = "2026-01-16T12:00:00Z"
+    for kind in ("paused", "resumed", "paused", "resumed"):
+        book.applied(f"subscription.{kind}", {"subscription": "s"}, at)
+    book.sweep("2026-02-02T00:00:00Z")
+    sound(book)
+    first, second, third = (book.block(f"p:s:{n}") for n in (1, 2, 3))
+    assert ("450", "450") == (first["voided"], first["expired"])
+    assert "900" == second["quantity"] == third["quantity"]

@@ -128,15 +128,22 @@ def known_programs(draft: Draft) -> Iterable[str]:
     return sorted({*draft.catalog.programs, *profile.attached})
 
 
-def next_due(found: Subject, enrolment: Enrolment | None, now: int) -> int | None:
-    """When something is due for the subject: a grant, or the early end of what was granted."""
+def next_due(draft: Draft, found: Subject, enrolment: Enrolment | None) -> int | None:
+    """When something is due for the subject: a grant, or the early end of what was granted.
+
+    What was granted ends at no instant before its grant, however old the fact is that asks. A grant
+    and its cut are two outcomes, and what tells them apart is their instant.
+    """
     if enrolment is None:
         return found.next_match(0)
-    if enrolment.cut is not None and now < enrolment.until:
-        end = found.match_end(now)
-        if end < enrolment.until:
-            return end
-    return found.next_match(enrolment.until)
+    if enrolment.cut is not None:
+        granted_at = draft.granted(enrolment.cut.block).granted_at
+        now = max(granted_at, min(draft.time, draft.now))
+        if now < enrolment.until:
+            end = found.match_end(now)
+            if end < enrolment.until:
+                return max(end, granted_at + 1)
+    return found.next_match(enrolment.until + enrolment.was_cut)
 
 
 def grid(

@@ -27,13 +27,14 @@ class Enrolment(Struct, frozen=True):
     """What a program has granted to one subject: `granted` blocks so far, the first at `first`.
 
     The last grant covers the time up to `until`. Where the program gives a last period only its
-    share, `cut` says how to shorten the grant if the cover ends early.
+    share, `cut` says how to shorten the grant if the cover ends early, and `was_cut` that it did.
     """
 
     granted: int
     first: int
     until: int
     cut: Cut | None = None
+    was_cut: bool = False
 
 
 class Attachment(Struct, frozen=True):

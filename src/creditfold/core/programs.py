@@ -107,12 +107,7 @@ def _drop(draft: Draft, terms: Program) -> None:
 
 def _next(draft: Draft, found: Subject) -> list[Item]:
     """What the program grants next to the subject, as an item of the agenda."""
-    now = min(draft.time, draft.now)
-    known: Enrolment | None = draft.get(ENROLMENT, found.id)
-    due = next_due(found, known, now)
-    if due is not None and known is not None and known.cut is not None:
-        # A grant and its cut are two outcomes, and what tells them apart is their instant.
-        due = max(due, draft.granted(known.cut.block).granted_at + 1)
+    due = next_due(draft, found, draft.get(ENROLMENT, found.id))
     return [(due, Phase.REFILL, found.id)] if due is not None and due < END else []
 
 
@@ -236,7 +231,7 @@ def _cut(draft: Draft, enrolment: str, known: Enrolment) -> None:
         # Voided, not expired: its interval goes on, and usage within it must not take it back.
         release(draft, cut.block, terms, excess, Place.VOIDED)
         revenue.post_respread(draft, FORFEIT, cut.block, terms)
-    draft.put(ENROLMENT, enrolment, replace(known, until=draft.time, cut=None))
+    draft.put(ENROLMENT, enrolment, replace(known, until=draft.time, cut=None, was_cut=True))
     _give_overage(draft, enrolment, None)
 
 

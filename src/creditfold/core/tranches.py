@@ -51,7 +51,7 @@ def read(
     blocks = list(_granted(draft, found.id, funds.start, funds.end))
     granted = len(blocks)
     coming = 0
-    instant = next_due(found, known, min(draft.time, draft.now))
+    instant = next_due(draft, found, known)
     terms = None
     while instant is not None and instant < funds.end and coming <= GRANTS_MAX:
         terms = found.at(instant) or terms
