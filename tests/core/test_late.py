@@ -416,3 +416,24 @@ def test_late_usage_of_what_was_taken_back_bills_above_it_with_a_proof_that_reco
         (debit, credit, amount) for _, debit, credit, amount in book.lines
     ]
     sound(book)
+
+
+def test_carried_usage_ahead_of_the_log_is_not_repaid_once_an_invoice_has_billed_it():
+    """It happens behind the invoice, whenever that is folded again."""
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    ahead = "2026-01-02T12:04:00Z"
+    book.applied("usage.recorded", {"meter": "calls", "quantity": "5"}, ahead, recorded=NOON)
+    span = {"meter": "calls", "from": "2026-01-01T00:00:00Z", "to": "2026-01-03T00:00:00Z"}
+    book.invoice({"amount": "5", "arrears_for": [span]}, at=NOON)
+    use(book, "late", "1", AGO, NOON)
+    use(book, "between", "1", "2026-01-02T12:02:00Z", "2026-01-02T12:03:00Z")
+    assert {"USD": "2"} == book.snapshot(NOW)["overage"]
+    book.grant("b", "9", at=NOW)
+    book.sweep("2026-01-02T14:00:00Z")
+    assert ("7", "2", {}) == (
+        book.block()["available"],
+        book.block()["drawn"],
+        book.snapshot()["overage"],
+    )
+    sound(book)

@@ -62,6 +62,7 @@ class Past(Overlay):
         self._kept = kept
         self._had: Counter[tuple[str, Place]] = Counter()
         self._ended: list[str] = []
+        self._billed: set[str] = set()
         for item in reversed(list(items.values())):
             self._undo(item)
         account: Account = self.get((draft.customer, ACCOUNT, ""))
@@ -86,7 +87,14 @@ class Past(Overlay):
                     block, available=block.available + amount, drawn=block.drawn - amount
                 )
             if item.unpaid is not None:
-                self.changes[customer, OVERAGE, item.overage(customer)] = None
+                id_ = item.overage(customer)
+                if (
+                    item.carried
+                    and item.unpaid.amount
+                    and self.get((customer, CARRIED, id_)) is None
+                ):
+                    self._billed.add(id_)
+                self.changes[customer, OVERAGE, id_] = None
         for image in item.images:
             key = customer, image.kind, image.id
             if image.kind == HOLD and image.record is not None and self.get(key) is None:
@@ -111,6 +119,7 @@ class Past(Overlay):
             reserved = self._aside.of_hold(item.hold)
             use = replace(item, slices=(), unpaid=None, images=())
             use = burn(draft, use, demand_of(draft, use), reserved)
+            self._bill(draft, use.overage(self._draft.customer))
             images = journal.images(draft, self._had) if journal.bounds(draft, use) else ()
             redone: Use | Command = replace(use, images=images)
         else:
@@ -142,11 +151,17 @@ class Past(Overlay):
             overage.drop(draft, ended)
         if item.profile is not None:
             draft.put(PROFILE, "", item.profile)
+        self._billed.update(item.billed)
         for id_ in item.billed:
             draft.put(OVERAGE, id_, None)
-            if draft.get(CARRIED, id_) is not None:
-                draft.put(CARRIED, id_, None)
-                draft.edit_account().carried -= 1
+            self._bill(draft, id_)
+
+    def _bill(self, draft: Draft, id_: str) -> None:
+        """What an invoice has billed is repaid by nothing, and usage ahead of the log stands behind
+        the invoice."""
+        if id_ in self._billed and draft.get(CARRIED, id_) is not None:
+            draft.put(CARRIED, id_, None)
+            draft.edit_account().carried -= 1
 
     @staticmethod
     def _restore(draft: Draft, item: Command) -> None:
