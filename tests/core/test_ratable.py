@@ -337,6 +337,17 @@ def test_a_void_gives_credit_back_for_the_time_to_come(portion: str, kind: str, 
     nothing_is_left(made)
 
 
+def test_a_void_gives_several_blocks_back_that_paid_tax_of_one_line():
+    """Each is judged by what is left of the line once the one before it went back."""
+    made = book()
+    for name in ("b1", "b2", "b3"):
+        made.grant(name, "9", kind="promotional", draws_on="invoice", effective_at=BEGIN)
+    billed(made, tax="6.20")
+    made.sweep(HALF)
+    made.applied("invoice.voided", {"invoice": "i"}, HALF)
+    nothing_is_left(made)
+
+
 def test_a_note_gives_credit_back_once_no_money_is_left():
     made = credited("paid", "31")
     note(made, "20", at=HALF)

@@ -164,8 +164,7 @@ def give_back(
     tax: int,
 ) -> BilledLine:
     """So much of what credit paid of the line goes back to its blocks, the last applied first."""
-    kept = []
-    for each in reversed(line.applied):
+    for number, each in reversed(list(enumerate(line.applied))):
         taxed = min(tax, each.tax)
         amount = min(net, each.amount - each.tax) + taxed
         tax -= taxed
@@ -175,11 +174,10 @@ def give_back(
             back = Applied(each.block, amount, taxed, value)
             line = _restore(draft, rule, income, invoice, line, back)
             stays = Applied(each.block, each.amount - amount, each.tax - taxed, each.value - value)
-            if stays.amount:
-                kept.append(stays)
-        else:
-            kept.append(each)
-    return replace(line, applied=tuple(reversed(kept)))
+            left = (stays,) if stays.amount else ()
+            applied = (*line.applied[:number], *left, *line.applied[number + 1 :])
+            line = replace(line, applied=applied)
+    return line
 
 
 def _still_to_come(line: BilledLine, worth: int) -> int:
