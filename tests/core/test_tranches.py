@@ -137,6 +137,39 @@ def test_a_subscription_is_funded_by_its_own_line():
     sound(book)
 
 
+def test_credit_that_a_line_pays_for_is_not_free():
+    """Included in a price: free credit of the same end goes first, whenever the line comes."""
+    book = monthly()
+    ends = {"expires_at": "2026-02-01T00:00:00Z", "effective_at": "2026-01-01T00:00:00Z"}
+    book.grant("z", "100", kind="promotional", unit="credits", **ends)
+    book.use("1")
+    assert ["p:c:1"] == [e["block"] for e in book.use("1")["entries"]]
+    billed(book, "300", SPRING)
+    assert ["z"] == [e["block"] for e in book.use("1")["entries"]]
+    assert ("0", "100") == (book.block("p:c:1")["value"], book.block("p:c:1")["value_now"])
+
+
+def test_what_a_line_pays_for_counts_towards_a_commitment_as_bought():
+    """Also what was drawn before the line came, and what is corrected of it after."""
+    book = monthly(unit="USD")
+    terms = {"unit": "USD", "quantity": "1000", "term": "year"}
+    start = {"subscription": "s", "plan": "pro", "period": "month", "commitment": terms}
+    book.applied("subscription.started", start)
+
+    def counted() -> str:
+        return str(book.snapshot()["commitments"][0]["counted"])
+
+    book.applied("usage.recorded", {"meter": "calls", "quantity": "30"}, id="u")
+    assert "0" == counted()
+    billed(book, "300", SPRING)
+    assert "30" == counted()
+    book.use("5", at="2026-01-02T00:00:00Z")
+    assert "35" == counted()
+    about = {"usage": {"source": "/tests", "id": "u"}}
+    book.applied("usage.retracted", about, "2026-01-03T00:00:00Z")
+    assert "5" == counted()
+
+
 def test_two_lines_add_up():
     book = monthly()
     billed(book, "300", SPRING)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from typing import NamedTuple
 
 from creditfold.core import grant_postings, revenue, top_ups
@@ -14,8 +13,7 @@ from creditfold.core.draft import Draft
 from creditfold.core.entries import Place
 from creditfold.core.exact import INT64_MAX, Exact
 from creditfold.core.facts import CreditGranted, DrawsOn, Kind
-from creditfold.core.order import sort_key
-from creditfold.core.policy import LATE_WINDOW_MAX, Policy
+from creditfold.core.policy import Policy
 from creditfold.core.policy_facts import GoodwillTreatment, SlaExpiry, SlaTreatment
 from creditfold.core.rejections import Code, Rejection, gravest
 from creditfold.core.state import (
@@ -29,6 +27,8 @@ from creditfold.core.state import (
     Terms,
     Wallet,
 )
+from creditfold.core.wallet import enter as enter_wallet
+from creditfold.core.wallet import reorder
 
 _OF_A_BLOCK = (Phase.ACTIVATION, Phase.ROLLOVER, Phase.EXPIRY, Phase.EXPIRING)
 """What may fall due for a block."""
@@ -230,7 +230,7 @@ def issue(draft: Draft, block_id: str, terms: Terms) -> None:
     if terms.lapses_to is not None and terms.rolled_from is None and terms.transferred_from is None:
         grant_postings.post_concession(draft, block_id, terms)
     grant_postings.post_right(draft, block_id, terms)
-    _enter_wallet(draft, block_id, terms)
+    enter_wallet(draft, block_id, terms)
     items: list[Item] = []
     if terms.effective_at > draft.now:
         items.append((terms.effective_at, Phase.ACTIVATION, block_id))
@@ -308,33 +308,3 @@ def revive(draft: Draft, block_id: str, terms: Terms) -> None:
     if draft.edit_block(block_id).issued:
         draft.schedule((terms.effective_at, Phase.ACTIVATION, block_id))
     draft.schedule(*_expiry(draft, block_id, terms))
-
-
-def reorder(draft: Draft, block_id: str, terms: Terms) -> None:
-    """Put a block where its terms now say among those that may pay."""
-    wallet: Wallet | None = draft.get(WALLET)
-    if wallet is not None:
-        others = tuple(b for b in wallet.blocks if b != block_id)
-        draft.put(WALLET, "", Wallet(wallet.order, others))
-    _enter_wallet(draft, block_id, terms)
-
-
-def _enter_wallet(draft: Draft, block_id: str, terms: Terms) -> None:
-    order = draft.catalog.policy(draft.now)[0].draw_order
-    wallet: Wallet | None = draft.get(WALLET)
-    kept = [] if wallet is None else [b for b in wallet.blocks if _may_pay(draft, b)]
-
-    def key(block: str) -> tuple[object, ...]:
-        return sort_key(order, block, terms if block == block_id else draft.granted(block))
-
-    if wallet is None or wallet.order == order:
-        bisect.insort(kept, block_id, key=key)
-    else:
-        kept = sorted((*kept, block_id), key=key)
-    draft.put(WALLET, "", Wallet(order, tuple(kept)))
-
-
-def _may_pay(draft: Draft, block_id: str) -> bool:
-    """Whether usage that the log can still take could draw from the block."""
-    expires_at = draft.granted(block_id).expires_at
-    return expires_at is None or expires_at + LATE_WINDOW_MAX >= draft.present

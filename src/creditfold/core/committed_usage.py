@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from creditfold.core import journal, revenue
@@ -28,12 +28,31 @@ class Lapse(NamedTuple):
 
 
 def used(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
-    """What the draft has changed of usage in the term."""
+    """What the draft has changed of usage in the term, or of whether its credit was bought."""
+
+    def was(block_id: str) -> Terms:
+        return draft.before(TERMS, block_id) or draft.granted(block_id)
+
+    for use, before in _changed(draft, was):
+        yield counts(draft, term, use)
+        if before is not None and _lies_in(term, before):
+            yield -_counts(was, before, term.agreed.unit)
+
+
+def _changed(draft: Draft, was: Callable[[str], Terms]) -> Iterator[tuple[Use, Use | None]]:
+    """Usage as it is and was; an invoice may have put a price on what it drew as free."""
     for (_, kind, id_), record in draft.changes.items():
-        if kind == JOURNAL and isinstance(record, Use) and _lies_in(term, record):
-            before: Use | None = draft.before(JOURNAL, id_)
-            yield _counts(draft, record, term.agreed.unit)
-            yield 0 if before is None else -_counts(draft, before, term.agreed.unit)
+        if kind == JOURNAL and isinstance(record, Use):
+            yield record, draft.before(JOURNAL, id_)
+    priced = {
+        id_
+        for (_, kind, id_), terms in draft.changes.items()
+        if kind == TERMS and _bought(terms) != _bought(was(id_))
+    }
+    for id_, item in draft.scan(JOURNAL) if priced else ():
+        drew = isinstance(item, Use) and not priced.isdisjoint(dict(item.slices))
+        if drew and (draft.customer, JOURNAL, id_) not in draft.changes:
+            yield item, item
 
 
 def lapses(draft: Draft) -> Iterator[Lapse]:
@@ -50,8 +69,8 @@ def lapses(draft: Draft) -> Iterator[Lapse]:
 def used_before(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
     """Usage may be ahead of the log by minutes, and a subscription may begin in the past."""
     for _, item in journal.behind(draft, journal.due_place(term.begin, Phase.HOLD_END, "")):
-        if isinstance(item, Use) and _lies_in(term, item):
-            yield _counts(draft, item, term.agreed.unit)
+        if isinstance(item, Use):
+            yield counts(draft, term, item)
 
 
 def lapsed_before(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
@@ -68,7 +87,12 @@ def _lies_in(term: CommitmentTerm, use: Use) -> bool:
     return term.begin <= use.time < term.end and use.subscription in (None, term.subscription)
 
 
-def _counts(draft: Draft, use: Use, unit: str) -> int:
+def counts(draft: Draft, term: CommitmentTerm, use: Use) -> int:
+    """What of a use counts in the term."""
+    return _counts(draft.granted, use, term.agreed.unit) if _lies_in(term, use) else 0
+
+
+def _counts(granted: Callable[[str], Terms], use: Use, unit: str) -> int:
     """What of a use's cost in the unit bought credit has paid, or the customer owes.
 
     What was paid or is owed in another unit counts in proportion.
@@ -79,7 +103,7 @@ def _counts(draft: Draft, use: Use, unit: str) -> int:
     parts = [
         (terms.unit, amount)
         for block_id, amount in use.slices
-        if _bought(terms := draft.granted(block_id))
+        if _bought(terms := granted(block_id))
     ]
     unpaid = use.unpaid
     if unpaid is not None and unpaid.policy.owed:
@@ -97,7 +121,7 @@ def _bought(terms: Terms) -> bool:
     """Whether drawing the block counts: a customer who is given credit has not met a minimum."""
     if terms.kind is Kind.MATERIAL_RIGHT:
         return False  # it came with another sale
-    return not terms.free and (terms.kind is not Kind.BUFFER or terms.value > 0)
+    return not terms.free and (terms.kind is not Kind.BUFFER or terms.cost > 0)
 
 
 def _lapsed(block: Block) -> int:

@@ -41,7 +41,7 @@ KEYS: dict[str, Callable[[Terms], _Part]] = {
     "rolled_last": lambda t: _first_if(t.rolled_from is None),
     "scoped_first": lambda t: _first_if(t.scope is not None),
     "narrower_first": lambda t: (0, 0 if t.scope is None else -t.scope.dimensions),
-    "lower_cost_first": lambda t: (0, Fraction(t.for_sale, t.quantity) * 10**t.exponent),
+    "lower_cost_first": lambda t: (0, Fraction(t.cost, t.quantity) * 10**t.exponent),
     "larger_first": lambda t: (0, -_size(t)),
     "smaller_first": lambda t: (0, _size(t)),
     "kind": lambda t: (0, _KINDS.index(t.kind)),

@@ -56,6 +56,7 @@ def fall_due(draft: Draft, subject: str) -> None:
         terms,
         quantity=amount,
         value=value,
+        tranche=0,
         granted_at=draft.time,
         effective_at=draft.time,
         expires_at=ends,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from msgspec.structs import replace
 
 from creditfold.core import revenue
-from creditfold.core.blocks import expire, free, issue, reorder
+from creditfold.core.blocks import expire, free, issue
 from creditfold.core.calendar import END, Every, Until, after, local
 from creditfold.core.draft import Draft, Promise
 from creditfold.core.enrolment import period_at
@@ -27,6 +27,7 @@ from creditfold.core.state import (
     Terms,
     Wallet,
 )
+from creditfold.core.wallet import reorder
 
 
 def fall_due(draft: Draft, block_id: str) -> None:
@@ -61,6 +62,7 @@ def roll(draft: Draft, block_id: str) -> None:
         terms,
         quantity=quantity,
         value=value,
+        tranche=0,
         granted_at=draft.time,
         effective_at=draft.time,
         expires_at=ends,

@@ -84,13 +84,14 @@ class Periods(Struct, frozen=True, gc=False):
 
 
 class Terms(Struct, frozen=True, gc=False):
-    """What a block was granted as; it does not change.
+    """What a block was granted as; another expiry, or a line that funds its program, adds to it.
 
     `lapses_to` is the account that takes what expires of a concession; a block without one is
     no concession that was accrued. `enrolment` is that of the program that granted it,
     which `recurs` or granted once. `rolled` counts how often credit has rolled over into it,
     `periods` are its program's, where it may roll over.
-    `transferred_from` is the `<customer>:<block>` that it came from.
+    `transferred_from` is the `<customer>:<block>` that it came from. `tranche` is its part of lines
+    that fund its program: a price that came with them, beside the `value` of the grant.
     """
 
     kind: Kind
@@ -115,6 +116,7 @@ class Terms(Struct, frozen=True, gc=False):
     periods: Periods | None = None
     transferred_from: str | None = None
     draws_on: DrawsOn = DrawsOn.USAGE
+    tranche: int = 0
 
     @property
     def rolls_on(self) -> bool:
@@ -130,13 +132,18 @@ class Terms(Struct, frozen=True, gc=False):
     def free(self) -> bool:
         """Whether the burn order counts the block as free: by its kind, not by a concession."""
         if self.kind is Kind.INCLUDED:
-            return not self.value
+            return not self.cost
         return self.kind is Kind.PROMOTIONAL or self.kind.compensates
 
     @property
     def price(self) -> int:
         """The revenue that drawing all of it gives: a concession that is not accrued has none."""
         return 0 if self.kind.compensates and self.lapses_to is None else self.value
+
+    @property
+    def cost(self) -> int:
+        """What was asked for it; a concession was bought by nobody."""
+        return self.for_sale + self.tranche
 
     @property
     def for_sale(self) -> int:

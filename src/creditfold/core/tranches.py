@@ -32,7 +32,8 @@ from creditfold.core.program_state import ENROLMENT, SUBSCRIPTION, Enrolment
 from creditfold.core.ratable import spread
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.rolled_funding import post_late_funding
-from creditfold.core.state import Phase, Terms
+from creditfold.core.state import TERMS, WALLET, Phase, Terms, Wallet
+from creditfold.core.wallet import reorder
 
 TRANCHE = "R-TRANCHE"
 
@@ -182,6 +183,7 @@ def _allot(
     if not amount:
         return replace(line, tranches=given)
     begin_, net = line.allotted, line.booked - line.taxed + line.conceded
+    _price(draft, block_id, terms, amount)
     block.value += amount
     block.sold += amount
     block.lines = (*block.lines, (invoice, line.line))
@@ -191,6 +193,15 @@ def _allot(
     revenue.post_respread(draft, TRANCHE, block_id, terms)
     post_late_funding(draft, block_id, invoice)
     return replace(line, sells=(*line.sells, (block_id, amount)), tranches=given)
+
+
+def _price(draft: Draft, block_id: str, terms: Terms, amount: int) -> None:
+    """The block has a price (more): it is not free, and those that may pay stand by that."""
+    terms = replace(terms, tranche=terms.tranche + amount)
+    draft.put(TERMS, block_id, terms)
+    wallet: Wallet | None = draft.get(WALLET)
+    if wallet is not None and block_id in wallet.blocks:
+        reorder(draft, block_id, terms)
 
 
 def end(draft: Draft, enrolment: str) -> None:
