@@ -23,7 +23,7 @@ from creditfold.core.facts import (
     UsageRecorded,
 )
 from creditfold.core.invoice_facts import ArrearsRange, Sale
-from creditfold.core.policy_facts import IncludedTreatment, PolicyKeys, RatableBasis
+from creditfold.core.policy_facts import IncludedTreatment, LateAfter, PolicyKeys, RatableBasis
 from creditfold.core.rejections import Code
 from creditfold.core.times import HOUR
 
@@ -67,6 +67,7 @@ def test_a_policy_is_read_whole():
         included_treatment=IncludedTreatment.RATABLE,
         ratable_basis=RatableBasis.MONTHS,
         right_breakage=Exact(5, 2),
+        late_after=LateAfter.OVERAGE,
     )
     assert keys == body(POLICY, full("policy.published")).keys
 
@@ -209,7 +210,11 @@ def test_too_many_properties_are_refused():
         ("unknown_field", "role", "meter.declared", {"role": {"as": "agent"}}),
         ("invalid_value", "rates[0].per_unit", "rate_card.published",
          {"rates": [{"meter": "m", "unit": "USD", "per_unit": "-1"}]}),
-        ("unknown_field", "applies_to.plan", "rate_card.published", {"applies_to": {"plan": "p"}}),
+        ("unknown_field", "applies_to.plans", "rate_card.published",
+         {"applies_to": {"plans": "p"}}),
+        ("invalid_value", "applies_to", "rate_card.published", {"applies_to": {}}),
+        ("invalid_value", "applies_to", "rate_card.published",
+         {"applies_to": {"plan": "p", "customer": "c"}}),
         ("invalid_value", "applies_to.customer", "rate_card.published",
          {"applies_to": {"customer": "e\u0301"}}),
         ("unknown_field", "keys.late.widow", "policy.published",

@@ -8,7 +8,14 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel
 
 from contract.events import EXAMPLES, line
-from creditfold.contract import catalog_inputs, inputs, invoice_inputs, outputs, predicates
+from creditfold.contract import (
+    catalog_inputs,
+    inputs,
+    invoice_inputs,
+    outputs,
+    policy_inputs,
+    predicates,
+)
 from creditfold.contract.decode import INPUTS, decode
 from creditfold.contract.envelope import read_line
 from creditfold.contract.outputs import OUTPUTS
@@ -20,7 +27,7 @@ ROOT = Path(__file__).parents[2] / "schemas"
 GOLDEN = sorted(ROOT.glob("examples/*/*.json"))
 MODELS = [
     model
-    for module in (inputs, invoice_inputs, catalog_inputs, predicates, outputs)
+    for module in (inputs, invoice_inputs, catalog_inputs, policy_inputs, predicates, outputs)
     for model in vars(module).values()
     if isinstance(model, type)
     and issubclass(model, BaseModel)

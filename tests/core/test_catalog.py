@@ -99,6 +99,84 @@ def test_a_card_that_changes_hands_prices_for_its_customer_of_the_time():
     assert "1" == cost(book, APRIL)
 
 
+PRO = {"subscription": "s", "plan": "pro", "period": "month"}
+
+
+def of_plan(book: Book, plan: str, price: str, version: int = 1, **more: object) -> None:
+    own = card(plan, version, {"USD": price}, applies_to={"plan": plan}, **more)
+    book.published("rate_card.published", own)
+
+
+def test_a_customers_own_card_goes_before_that_of_its_plan_and_that_before_the_default_one():
+    book = Book()
+    of_plan(book, "pro", "0.5")
+    assert "1" == cost(book, MARCH)
+    book.applied("subscription.started", PRO, MARCH)
+    assert "0.5" == cost(book, MARCH)
+    own = card("deal", 1, {"USD": "0.1"}, effective_from=APRIL, applies_to={"customer": "c"})
+    book.published("rate_card.published", own)
+    assert "0.1" == cost(book, APRIL)
+
+
+def test_usage_has_the_prices_of_the_plan_that_it_names_else_of_the_first_subscription():
+    book = Book()
+    of_plan(book, "pro", "0.5")
+    of_plan(book, "max", "0.2")
+    book.applied("subscription.started", PRO | {"subscription": "t"}, MARCH)
+    book.applied("subscription.started", PRO | {"plan": "max"}, MARCH)
+    book.applied("subscription.started", PRO | {"subscription": "r", "plan": "free"}, MARCH)
+    assert ["0.2", "0.2", "0.5", "1"] == [
+        cost(book, MARCH, **more)
+        for more in ({}, {"subscription": "s"}, {"subscription": "t"}, {"subscription": "r"})
+    ]
+
+
+def test_usage_is_priced_by_the_plan_of_its_time_not_of_its_arrival():
+    book = Book()
+    of_plan(book, "pro", "0.5")
+    of_plan(book, "max", "0.2")
+    book.applied("subscription.started", PRO, MARCH)
+    book.applied("subscription.changed", {"subscription": "s", "plan": "max"}, APRIL)
+    assert "0.2" == cost(book, APRIL)
+    late = "2026-03-31T23:59:59Z"
+    assert "0.5" == cost(book, late, recorded="2026-04-01T12:00:00Z")
+    book.applied("subscription.cancelled", {"subscription": "s"}, "2026-04-02T00:00:00Z")
+    assert "1" == cost(book, "2026-04-02T00:00:00Z")
+    assert "0.2" == cost(book, "2026-04-01T18:00:00Z", recorded="2026-04-02T12:00:00Z")
+    book.applied("subscription.renewed", {"subscription": "s"}, "2026-04-03T00:00:00Z")
+    assert "0.2" == cost(book, "2026-04-03T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "then"),
+    [("changed", {"plan": "max"}, "0.2"), ("cancelled", {}, "1"), ("paused", {}, "0.5")],
+)
+def test_usage_ahead_of_the_log_has_the_plan_that_its_period_begins_with(kind, more, then):
+    """Whether the end of the period has been folded by then makes no difference."""
+    book = Book()
+    of_plan(book, "pro", "0.5")
+    of_plan(book, "max", "0.2")
+    book.applied("subscription.started", PRO, MARCH)
+    data = {"subscription": "s", "at_period_end": True} | more
+    book.applied(f"subscription.{kind}", data, "2026-03-15T00:00:00Z")
+    before = "2026-03-31T23:58:00Z"
+    assert "0.5" == cost(book, before)
+    assert then == cost(book, "2026-04-01T00:01:00Z", recorded=before)
+    book.sweep("2026-04-01T00:02:00Z")
+    assert then == cost(book, "2026-04-01T00:01:00Z", recorded="2026-04-01T00:02:00Z")
+    assert "0.5" == cost(book, before, recorded="2026-04-01T00:02:00Z")
+
+
+def test_a_hold_costs_what_the_plan_says():
+    book = Book()
+    of_plan(book, "pro", "0.5")
+    book.applied("subscription.started", PRO, MARCH)
+    book.grant("b", "5", at=MARCH)
+    ends = {"expires_at": "2026-03-02T00:00:00Z"}
+    book.applied("hold.placed", {"hold": "h", "meter": "calls", "quantity": "10"} | ends, MARCH)
+    assert "5" == book.block()["held"]
+
+
 def test_ties_of_default_cards_go_by_their_id_and_rates_by_their_place():
     book = Book()
     book.published("rate_card.published", card("alpha", 1, {"USD": "3"}))

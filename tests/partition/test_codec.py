@@ -53,6 +53,7 @@ KEYS = policy_facts.PolicyKeys(
     ),
     expiring_before=7,
     late_order=policy_facts.LateOrder.ARRIVAL,
+    late_after=policy_facts.LateAfter.OVERAGE,
     expired_block=policy_facts.ExpiredBlock.REOPEN,
     statement_every=Every(months=1),
 )
@@ -96,7 +97,7 @@ FULL = {
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
                     facts.Period(0, BIG), "4910", "p:c", True,
                     ROLLOVER, "a", 5, state.Periods(-1, Every(months=1), "UTC"), "d:b",
-                    facts.DrawsOn.INVOICE),
+                    facts.DrawsOn.INVOICE, BIG),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 15), currency="USD", products={"p": (BIG, 1)}, breakage=14,
@@ -159,7 +160,8 @@ FULL = {
     catalog.UNIT: [facts.UnitDeclared("u", 1, 6), facts.UnitDeclared("u", 1, 6, "n", "m")],
     catalog.METER: [facts.MeterDeclared("m", 1, "p", 0), facts.MeterDeclared("m", 1, "p", 3, "l")],
     catalog.CARD: [catalog.CardVersions((facts.RateCardPublished("c", 1, 5, (
-        facts.Rate("m", "u", Exact(1, 18), WHERE), facts.Rate("m", "u", Exact(0, 0))), "cust"),))],
+        facts.Rate("m", "u", Exact(1, 18), WHERE), facts.Rate("m", "u", Exact(0, 0))), "cust"),
+        facts.RateCardPublished("c", 2, 5, (), plan="p")))],
     catalog.POLICY: [catalog.PolicyVersions((catalog.PolicyVersion(
         1, 4, 5, catalog.Policy().changed(KEYS), POLICY, "hash"),))],
     catalog.PROGRAM: [catalog.ProgramVersions((
@@ -177,7 +179,7 @@ FULL = {
     ],
     program_state.ENROLMENT: [
         program_state.Enrolment(1, 2, 3),
-        program_state.Enrolment(1, 2, 3, program_state.Cut("b", BIG, 1, 2)),
+        program_state.Enrolment(1, 2, 3, program_state.Cut("b", BIG, 1, 2), True),
     ],
     program_state.ATTACHMENT: [
         program_state.Attachment(False, 0),
@@ -190,6 +192,7 @@ FULL = {
             program_state.Pending(5, program_state.SubscriptionStatus.CANCELLED,
                                   program_facts.SubscriptionChanged("s", "q", Every(days=7), 1,
                                                                     {"a": None}, True)),
+            ((-1, "o"), (3, None), (4, "p")),
         ),
     ],
     rounds.ROUND: [rounds.Round(), rounds.Round(1, 2, "c")],

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from creditfold.contract import catalog_inputs as catalog
 from creditfold.contract import change_inputs as changes
 from creditfold.contract import customer_inputs as customers
-from creditfold.contract import hold_inputs, inputs, invoice_inputs, usage_inputs
+from creditfold.contract import hold_inputs, inputs, invoice_inputs, policy_inputs, usage_inputs
 from creditfold.contract import program_inputs as programs
 from creditfold.contract import transfer_inputs as transfers
 from creditfold.contract.envelope import Envelope
@@ -61,7 +61,7 @@ Input: TypeAlias = (
     | programs.SubscriptionCancelled
     | programs.ProgramPublished
     | programs.ProgramEnded
-    | catalog.PolicyPublished
+    | policy_inputs.PolicyPublished
     | catalog.ClockHeld
     | catalog.ClockReleased
 )
@@ -106,7 +106,7 @@ INPUTS: dict[str, type[Input]] = {
     event_type("subscription.cancelled"): programs.SubscriptionCancelled,
     event_type("program.published"): programs.ProgramPublished,
     event_type("program.ended"): programs.ProgramEnded,
-    event_type("policy.published"): catalog.PolicyPublished,
+    event_type("policy.published"): policy_inputs.PolicyPublished,
     event_type("clock.held"): catalog.ClockHeld,
     event_type("clock.released"): catalog.ClockReleased,
 }

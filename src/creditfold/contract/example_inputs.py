@@ -333,6 +333,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "keys": {
                 "draw.order": ["priority", "expires_at", "free_before_paid", "effective_at", "id"],
                 "late.window": "P3DT12H",
+                "late.after": "overage",
                 "invoice.recognition": "on_payment",
                 "invoice.credit_before_tax": True,
                 "shortfall.method": "proportional",
@@ -360,6 +361,15 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 OTHERS: dict[str, dict[str, dict[str, Any]]] = {
+    "rate_card.published": {
+        "of_a_plan": {
+            "rate_card": "pro-2026",
+            "version": 1,
+            "effective_from": "2026-11-01T00:00:00Z",
+            "applies_to": {"plan": "pro"},
+            "rates": [{"meter": "llm.output_tokens", "unit": "USD", "per_unit": "0.000015"}],
+        },
+    },
     "credit.granted": {
         "compensation": {
             "block": "B3",

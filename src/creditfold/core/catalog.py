@@ -118,11 +118,11 @@ class _Rate(NamedTuple):
 class _Prepared:
     """A version of a rate card with its rates by meter, in their order."""
 
-    __slots__ = ("customer", "effective_from", "rates")
+    __slots__ = ("effective_from", "owner", "rates")
 
     def __init__(self, version: RateCardPublished, catalog: Catalog) -> None:
         self.effective_from = version.effective_from
-        self.customer = version.customer
+        self.owner = version.owner
         self.rates: dict[str, list[_Rate]] = {}
         for rate in version.rates:
             self.rates.setdefault(rate.meter, []).append(_prepared(rate, catalog))
@@ -173,12 +173,13 @@ class Catalog:
         for unit in self.units.values():
             if unit.meter is not None:
                 self._unit_of_meter.setdefault(unit.meter, []).append(unit)
-        # A customer's own card is asked before the default ones; ties of cards go by their id.
-        self._cards_of: dict[str | None, list[list[_Prepared]]] = {}
+        # Ties of cards go by their id.
+        self._cards_of: dict[tuple[str | None, str | None], list[list[_Prepared]]] = {}
         for _, card in sorted(self.cards.items()):
             prepared = [_Prepared(version, self) for version in card.versions]
-            for customer in dict.fromkeys(version.customer for version in card.versions):
-                self._cards_of.setdefault(customer, []).append(prepared)
+            for owner in dict.fromkeys(version.owner for version in card.versions):
+                self._cards_of.setdefault(owner, []).append(prepared)
+        self.prices_plans = any(plan is not None for _, plan in self._cards_of)
 
     def exponent(self, unit: str) -> int | None:
         """Decimals of the unit in the ledger, or None for a unit that nobody declared."""
@@ -220,20 +221,22 @@ class Catalog:
         quantity: int,
         properties: Mapping[str, Value],
         time: int,
+        plans: Sequence[str] = (),
     ) -> dict[str, Price]:
         """What this usage costs in each unit that prices it; quantity in steps of the meter.
 
         Exact: a rate that could not be was refused when it was published. The customer's card
-        wins over the default ones, and within a card the first matching rate, per unit.
+        wins over those of its plans, they over the default ones, and within a card the first
+        matching rate, per unit.
         """
         found: dict[str, Price] = {}
         for unit in self._unit_of_meter.get(meter.meter, ()):
             amount = quantity * 10 ** (unit.exponent - meter.exponent)
             found[unit.unit] = Price(unit.unit, unit.exponent, amount, "1")
-        for owner in (customer, None):
+        for owner in ((customer, None), *((None, plan) for plan in plans), (None, None)):
             for versions in self._cards_of.get(owner, ()):
                 version = in_force(versions, time)
-                if version is None or version.customer != owner:
+                if version is None or version.owner != owner:
                     continue
                 for name, exponent, factor, text, where in version.rates.get(meter.meter, ()):
                     if name not in found and (where is None or holds(where, properties)):

@@ -31,6 +31,7 @@ from creditfold.core.commitment_state import (
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even, pow10
+from creditfold.core.journal import Use
 from creditfold.core.policy import LATE_WINDOW_MAX
 from creditfold.core.program_state import SUBSCRIPTION, Subscription, SubscriptionStatus
 from creditfold.core.rejections import Code, Rejection, gravest
@@ -242,6 +243,14 @@ def count(draft: Draft) -> None:
         term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)
         more = sum(committed_usage.used(draft, term))
         more += sum(lapse.counts(term) for lapse in lapses)
+        if more:
+            _recount(draft, id_, more)
+
+
+def count_late(draft: Draft, use: Use) -> None:
+    """Count usage that came too late for the journal, in any term that ever was."""
+    for id_, term in draft.scan(COMMITMENT_TERM):
+        more = committed_usage.counts(draft, term, use)
         if more:
             _recount(draft, id_, more)
 

@@ -16,9 +16,10 @@ from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even
 from creditfold.core.facts import MeterDeclared, RatedAmount
 from creditfold.core.order import sort_key
 from creditfold.core.predicate import Value
+from creditfold.core.program_state import SUBSCRIPTION, Subscription
 from creditfold.core.rejections import Code, Rejection, gravest
 from creditfold.core.scope import Scope
-from creditfold.core.state import WALLET, Price, Terms, Wallet
+from creditfold.core.state import PROFILE, WALLET, Price, Profile, Terms, Wallet
 
 
 class Rest(Struct):
@@ -116,8 +117,9 @@ def metered(
     quantity: Exact,
     properties: Mapping[str, Value],
     rated: RatedAmount | None = None,
+    subscription: str | None = None,
 ) -> Demand | Rejection:
-    """What a quantity of a meter asks for at the draft's time."""
+    """What a quantity of a meter asks for at the draft's time, by the subscription's prices."""
     meter = draft.catalog.meters.get(name)
     if meter is None:
         return Rejection(
@@ -127,12 +129,24 @@ def metered(
     given = None if rated is None else _rated(draft, rated)
     if isinstance(counted, Rejection) or isinstance(given, Rejection):
         return gravest(each for each in (given, counted) if isinstance(each, Rejection))
-    prices = draft.catalog.prices(draft.customer, meter, counted, properties, draft.time)
+    plans = _plans(draft, subscription) if draft.catalog.prices_plans else ()
+    prices = draft.catalog.prices(draft.customer, meter, counted, properties, draft.time, plans)
     if given is not None:
         prices[given.unit] = given
     demand = Demand(draft.time, prices, meter, counted, properties)
     refusal = too_much(draft, meter.meter, meter.exponent, counted, prices)
     return demand if refusal is None else refusal
+
+
+def _plans(draft: Draft, subscription: str | None) -> Sequence[str]:
+    """Whose prices count: the plan of the subscription, else of each that the customer has."""
+    profile: Profile = draft.get(PROFILE)
+    known: list[Subscription | None] = [
+        draft.get(SUBSCRIPTION, id_)
+        for id_ in (profile.subscriptions if subscription is None else (subscription,))
+    ]
+    plans = (None if each is None else each.plan_at(draft.time) for each in known)
+    return [plan for plan in plans if plan is not None]
 
 
 def declared(draft: Draft, name: str, product: str) -> MeterDeclared:

@@ -250,13 +250,19 @@ class Rate(Struct, frozen=True):
 
 
 class RateCardPublished(Struct, frozen=True):
-    """A version of a price list, for one customer or, without one, for all."""
+    """A version of a price list, for one customer, for those of a plan, or else for all."""
 
     rate_card: str
     version: int
     effective_from: int
     rates: tuple[Rate, ...]
     customer: str | None = None
+    plan: str | None = None
+
+    @property
+    def owner(self) -> tuple[str | None, str | None]:
+        """Whose prices they are: of a customer, of a plan, or of neither."""
+        return self.customer, self.plan
 
 
 class ClockHeld(Struct, frozen=True):

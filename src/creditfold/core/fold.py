@@ -186,19 +186,24 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     body = fact.body
     assert isinstance(body, CustomerBody)
     draft = Draft(state, catalog, fact.customer, outcome, fact.time, fact.recorded_at)
-    until = None
-    if isinstance(body, PassingBody):
-        until = fact.time + draft.policy.late_window
-        if until < fact.recorded_at:
-            return _refused(
-                fact,
-                outcome,
-                Rejection(
-                    Code.TOO_LATE,
-                    f"time is {rfc3339(fact.time)}, and it was taken until {rfc3339(until)}",
-                ),
-            )
     account: Account | None = draft.get(ACCOUNT)
+    since, until = fact.time, None
+    if isinstance(body, PassingBody):
+        until = usage.taken_until(draft)
+        if until < fact.recorded_at:
+            if not (isinstance(body, UsageRecorded) and draft.policy.takes_late):
+                return _refused(
+                    fact,
+                    outcome,
+                    Rejection(
+                        Code.TOO_LATE,
+                        f"time is {rfc3339(fact.time)}, and it was taken until {rfc3339(until)}",
+                    ),
+                )
+            since, until = fact.recorded_at, fact.recorded_at + draft.policy.late_window
+            # Its id may have been forgotten, and then it counts again: as another outcome.
+            seq = 0 if account is None else account.seq
+            draft.outcome = outcome = identity(outcome, f"{seq}")
     refusal = _known(account, fact, body) or _apply(draft, body, fact)
     if refusal is not None:
         step = _refused(fact, outcome, refusal)
@@ -216,7 +221,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     )
     if isinstance(body, PassingBody):
         if draft.stands is None:
-            journal.remember(draft, fact.source, fact.id, fact.time)
+            journal.remember(draft, fact.source, fact.id, since)
         journal.prune(draft)
     return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
 

@@ -67,11 +67,16 @@ def rest_of(draft: Draft, demand: Demand, policy: OveragePolicy | None = None) -
     return Unpaid(f"meter:{meter.meter}", uncovered, uncovered, policy, rest)
 
 
-def enter(draft: Draft, demand: Demand, usage: Usage) -> Unpaid:
-    """Enter what no block covered, and say so where it has no price or nobody owes it."""
+def enter(
+    draft: Draft, demand: Demand, usage: Usage, policy: OveragePolicy | None = None
+) -> Unpaid:
+    """Enter what no block covered, and say so where it has no price or nobody owes it.
+
+    The policy is the customer's where it is not given.
+    """
     meter = demand.meter
     assert meter is not None
-    unpaid = rest_of(draft, demand)
+    unpaid = rest_of(draft, demand, policy)
     price = demand.prices.get(unpaid.unit)
     over = Overage(
         f"{draft.outcome}.o1",

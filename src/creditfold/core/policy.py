@@ -16,6 +16,7 @@ from creditfold.core.policy_facts import (
     Forfeit,
     GoodwillTreatment,
     IncludedTreatment,
+    LateAfter,
     LateOrder,
     OverdraftCover,
     PolicyKeys,
@@ -61,11 +62,17 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     ratable_basis: RatableBasis = RatableBasis.DAYS
     right_breakage: Exact | None = None
     expired_block: ExpiredBlock = ExpiredBlock.EXPIRE
+    late_after: LateAfter = LateAfter.REJECT
 
     @property
     def in_order(self) -> bool:
         """Whether late usage counts as if it had come in order."""
         return self.late_order is LateOrder.EVENT_TIME
+
+    @property
+    def takes_late(self) -> bool:
+        """Whether usage that comes after the late window is taken, as overage."""
+        return self.late_after is LateAfter.OVERAGE
 
     def changed(self, keys: PolicyKeys) -> Policy:
         """This policy with the keys that are given."""

@@ -68,6 +68,13 @@ class LateOrder(StrEnum):
     ARRIVAL = "arrival"
 
 
+class LateAfter(StrEnum):
+    """What becomes of usage that comes after the late window."""
+
+    REJECT = "reject"
+    OVERAGE = "overage"
+
+
 class IncludedTreatment(StrEnum):
     """What a line that funds included credit is for: the units, or access over its range."""
 
@@ -122,6 +129,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     ratable_basis: RatableBasis | None = None
     right_breakage: Exact | None = None
     expired_block: ExpiredBlock | None = None
+    late_after: LateAfter | None = None
 
 
 class PolicyPublished(Struct, frozen=True):

@@ -69,7 +69,8 @@ class Pending(Struct, frozen=True):
 class Subscription(Struct, frozen=True):
     """A subscription as it is, and what becomes of it at its period's end.
 
-    `anchor` is what its periods are counted from, `since` when it last changed.
+    `anchor` is what its periods are counted from, `since` when it last changed. `plans` are those
+    whose prices it has had, each from an instant on; of none while it is cancelled.
     """
 
     plan: str
@@ -80,6 +81,17 @@ class Subscription(Struct, frozen=True):
     status: SubscriptionStatus = SubscriptionStatus.ACTIVE
     trial_until: int | None = None
     pending: Pending | None = None
+    plans: tuple[tuple[int, str | None], ...] = ()
+
+    def plan_at(self, time: int) -> str | None:
+        """The plan at an instant, by what is known; None before it began and once it has ended."""
+        pending = self.pending
+        if pending is not None and time >= pending.at:
+            if pending.status is SubscriptionStatus.CANCELLED:
+                return None
+            if pending.change is not None and pending.change.plan is not None:
+                return pending.change.plan
+        return next((plan for since, plan in reversed(self.plans) if since <= time), None)
 
     @property
     def granted_until(self) -> int:

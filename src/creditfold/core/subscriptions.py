@@ -193,6 +193,9 @@ def _changed(known: Subscription, body: SubscriptionChanged, since: int) -> Subs
 
 
 def _set(draft: Draft, subscription: str, record: Subscription) -> None:
+    plan_now = None if record.status is CANCELLED else record.plan
+    if not record.plans or record.plans[-1][1] != plan_now:
+        record = replace(record, plans=(*record.plans, (_since(draft), plan_now)))
     draft.put(SUBSCRIPTION, subscription, record)
     pending = record.pending
     due = [] if pending is None or pending.at >= END else [pending.at]

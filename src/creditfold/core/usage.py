@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, holds, journal, late, reopening
-from creditfold.core.demand import metered, too_much
+from creditfold.core import blocks, commitments, holds, journal, late, overage, reopening
+from creditfold.core.demand import Demand, metered, too_much
 from creditfold.core.draft import Draft
 from creditfold.core.enrolment import unknown_subscription
 from creditfold.core.facts import (
     HoldReleased,
     HoldSettled,
     HoldUse,
+    OveragePolicy,
     UsageCorrected,
     UsageRecorded,
     UsageRetracted,
@@ -23,16 +24,50 @@ from creditfold.core.state import HOLD, JOURNAL, SEEN, Hold, Seen, seen_key
 
 
 def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejection | None:
-    """Draw usage in its place."""
-    demand = metered(draft, body.meter, body.quantity, body.properties, body.amount)
+    """Draw usage in its place; of what comes after its window all is overage."""
+    demand = metered(
+        draft, body.meter, body.quantity, body.properties, body.amount, body.subscription
+    )
     if isinstance(demand, Rejection):
         return demand
-    meter = demand.meter
-    assert meter is not None
     if body.subscription is not None and draft.get(SUBSCRIPTION, body.subscription) is None:
         return unknown_subscription(body.subscription)
-    draft.stands = at, behind = journal.standing(draft, draft.time)
-    use = Use(  # by position, as an entry
+    if taken_until(draft) < draft.now:
+        use = _use(draft, body, demand, source, id_, (draft.time, 0))
+        _enter_overage(draft, use, demand)
+    else:
+        draft.stands = journal.standing(draft, draft.time)
+        use = _use(draft, body, demand, source, id_, draft.stands)
+        late.take(draft, use, demand)
+    if draft.catalog.states:
+        draft.use(use.usage, use.quantity)
+    return None
+
+
+def taken_until(draft: Draft) -> int:
+    """The last recorded time at which usage of this time counts as if it had come in order."""
+    return draft.time + draft.policy.late_window
+
+
+def _enter_overage(draft: Draft, use: Use, demand: Demand) -> None:
+    """No credit covers it, now or later: the past is closed, and what it drew cannot change."""
+    policy = overage.rest_of(draft, demand).policy
+    policy = OveragePolicy.BILL if policy.owed else policy
+    unpaid = overage.enter(draft, demand, use.usage, policy)
+    commitments.count_late(draft, replace(use, unpaid=unpaid))
+
+
+def _use(
+    draft: Draft,
+    body: UsageRecorded,
+    demand: Demand,
+    source: str,
+    id_: str,
+    stands: tuple[int, int],
+) -> Use:
+    meter, (at, behind) = demand.meter, stands
+    assert meter is not None
+    return Use(  # by position, as an entry
         source,
         id_,
         draft.time,
@@ -50,10 +85,6 @@ def record(draft: Draft, body: UsageRecorded, source: str, id_: str) -> Rejectio
         body.hold is not None and body.hold.final,
         body.subscription,
     )
-    late.take(draft, use, demand)
-    if draft.catalog.states:
-        draft.use(use.usage, use.quantity)
-    return None
 
 
 def settle(draft: Draft, body: HoldSettled, source: str, id_: str) -> Rejection | None:
