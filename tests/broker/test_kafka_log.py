@@ -3,6 +3,7 @@
 
 import itertools
 import json
+import threading
 import time
 
 import pytest
@@ -14,7 +15,7 @@ from creditfold.audit import chain, replay
 from creditfold.broker.find import find
 from creditfold.broker.history import of_envelopes
 from creditfold.broker.jars import free_port
-from creditfold.broker.kafka_log import KafkaLog
+from creditfold.broker.kafka_log import KafkaLog, LiveLog
 from creditfold.broker.problems import BrokerProblem, patiently
 from creditfold.broker.transfer import import_history
 from creditfold.contract.partitions import partition_of
@@ -72,6 +73,27 @@ def test_an_open_transaction_ends_the_log_and_does_not_hold_the_reader(topics):
     assert [b"one"] == [r.value for r in reading]
     values = [r.value for r in KafkaLog(topics, 1).read(USAGE.name)]
     assert [b"one", b"open", b"later"] == values
+
+
+def test_a_live_log_waits_for_the_transaction_that_is_open_at_its_end_alone(topics):
+    put(transactional(topics, "done"), b"one")
+    live = LiveLog(topics, 1)
+    began = time.monotonic()
+    assert [] == list(live.read(USAGE.name, 2))
+    assert time.monotonic() - began < 5
+    open_ = transactional(topics, "open")
+    put(open_, b"two", commit=None)
+    assert [b"one"] == [r.value for r in live.read(USAGE.name)]
+    assert [] == list(KafkaLog(topics, 1).read(USAGE.name, 2))
+    ending = threading.Timer(1, open_.commit_transaction)
+    ending.start()
+    assert [b"two"] == [r.value for r in live.read(USAGE.name, 2)]
+    ending.join()
+
+
+def test_a_live_log_waits_no_longer_than_it_is_told(topics):
+    put(transactional(topics, "open"), b"never", commit=None)
+    assert [] == list(LiveLog(topics, 1, seconds=1).read(USAGE.name))
 
 
 def test_a_beginning_that_was_deleted_is_refused_not_read_past(topics):

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from creditfold.audit.following import Following, Log, followed
 from creditfold.contract.decode import decode
 from creditfold.contract.encode import digest, raw_content
 from creditfold.contract.envelope import Undecodable, read_record
@@ -27,13 +27,6 @@ _GENESIS: tuple[int, str] = (0, "")
 _INPUTS = {topic.name for topic in INPUTS}
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-
-
-class Log(Protocol):
-    """One partition of a recorded log."""
-
-    def read(self, topic: str, start: int = 0) -> Iterator[Record]:
-        """The records of a topic from an offset on."""
 
 
 class Finding(Struct, frozen=True):
@@ -90,8 +83,9 @@ def check(log: Log) -> Chains:
 class _Check:
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._sent = {t.name: log.read(t.name) for t in (REVENUE, NOTICES, DEAD_LETTERS)}
-        self._inputs: dict[str, Iterator[Record]] = {}
+        self._ledger = Following(log, LEDGER.name)
+        self._sent = {t.name: Following(log, t.name) for t in (REVENUE, NOTICES, DEAD_LETTERS)}
+        self._inputs: dict[str, Following] = {}
         self._heads: dict[str, tuple[int, str]] = {}
         self._batch: list[Output] = []
         self._head = b""
@@ -99,7 +93,7 @@ class _Check:
         self.chains = Chains(heads={}, findings=[])
 
     def run(self) -> Chains:
-        for record in self._log.read(LEDGER.name):
+        for record in followed(self._ledger, self._sent.values()):
             self.chains.records += 1
             data = _parsed(record)
             if data is None:
@@ -113,8 +107,8 @@ class _Check:
                 except (msgspec.ValidationError, RecursionError) as error:
                     self._find(record, f"the record cannot be read: {error}")
         self._close_batch()
-        for topic, rest in self._sent.items():
-            for record in rest:
+        for topic, records in self._sent.items():
+            for record in records.rest():
                 self.chains.findings.append(Finding(topic, record.offset, "no outcome sent this"))
         self.chains.heads = {customer: head for customer, (_, head) in self._heads.items()}
         return self.chains
@@ -197,8 +191,9 @@ class _Check:
         """Inputs of a topic are answered in the order of their offsets."""
         if topic not in _INPUTS:
             return None
-        records = self._inputs.setdefault(topic, self._log.read(topic))
-        for record in records:
+        if topic not in self._inputs:
+            self._inputs[topic] = Following(self._log, topic)
+        for record in self._inputs[topic]:
             if record.offset >= offset:
                 return record if record.offset == offset else None
         return None

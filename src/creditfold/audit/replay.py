@@ -9,6 +9,8 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta, Struct
 
+from creditfold.audit import following
+from creditfold.audit.following import Following, followed
 from creditfold.contract.instants import BadTimeError, parse_instant
 from creditfold.contract.outputs import Version
 from creditfold.contract.partitions import Home
@@ -36,7 +38,7 @@ _Count = Annotated[int, Meta(ge=1, le=_INT_MAX)]
 OUTPUTS = (LEDGER.name, REVENUE.name, NOTICES.name, DEAD_LETTERS.name)
 
 
-class Log(Protocol):
+class Log(following.Log, Protocol):
     """One partition of a recorded log."""
 
     @property
@@ -46,9 +48,6 @@ class Log(Protocol):
     @property
     def partitions(self) -> int:
         """Of how many it is one: a customer's record on another than its own is a dead letter."""
-
-    def read(self, topic: str, start: int = 0) -> Iterator[Record]:
-        """The records of a topic from an offset on."""
 
 
 class FoldedBy(Struct, frozen=True):
@@ -113,7 +112,7 @@ def verify(log: Log) -> Report:
 
 def recorded(log: Log) -> Iterator[tuple[Record, int]]:
     """The inputs that were folded, in that order, each with the log's time at it."""
-    inputs = {topic.name: log.read(topic.name) for topic in INPUTS}
+    inputs = {topic.name: Following(log, topic.name) for topic in INPUTS}
     now = 0
     for header in log.read(LEDGER.name):
         if dict(header.headers).get("ce_type") != _HEADER:
@@ -129,14 +128,14 @@ def recorded(log: Log) -> Iterator[tuple[Record, int]]:
 
 class _Replay:
     def __init__(self, log: Log) -> None:
-        self._stored = {topic: log.read(topic) for topic in OUTPUTS}
-        self._inputs = {topic.name: log.read(topic.name) for topic in INPUTS}
+        self._stored = {topic: Following(log, topic) for topic in OUTPUTS}
+        self._inputs = {topic.name: Following(log, topic.name) for topic in INPUTS}
         self._partition = Partition(MemoryStore(), Home(log.partition, log.partitions), Position())
         self.report = Report(compared=dict.fromkeys(OUTPUTS, 0))
 
     def run(self) -> Report:
         try:
-            while (header := next(self._stored[LEDGER.name], None)) is not None:
+            for header in followed(self._stored[LEDGER.name], self._stored.values()):
                 self._batch(header)
             self._rest()
         except BrokenLogError as broken:
@@ -206,13 +205,13 @@ class _Replay:
 
     def _rest(self) -> None:
         for topic, records in self._stored.items():
-            for record in records:
+            for record in records.rest():
                 self.report.differ(
                     Difference(
                         topic, record.offset, "no input makes this record", _shown(record.value)
                     )
                 )
-        self.report.waiting = sum(sum(1 for _ in records) for records in self._inputs.values())
+        self.report.waiting = sum(sum(1 for _ in each.rest()) for each in self._inputs.values())
 
 
 def _read_header(record: Record) -> Header:

@@ -73,11 +73,13 @@ class KafkaLog:
 
     def bounds(self, topic: str) -> tuple[int, int]:
         """The topic's first offset, and its last stable one: below it, nothing is open any more."""
+        return self._bounds(self._asking, topic)
+
+    def _bounds(self, asking: Consumer, topic: str) -> tuple[int, int]:
         place = TopicPartition(topic, self.partition)
         try:
             found = patiently(
-                lambda: self._asking.get_watermark_offsets(place, timeout=self._seconds),
-                self._seconds,
+                lambda: asking.get_watermark_offsets(place, timeout=self._seconds), self._seconds
             )
         except KafkaException as problem:
             doing = f"asking how far {topic}-{self.partition} reaches"
@@ -88,6 +90,31 @@ class KafkaLog:
                 "brokers are up, and read again"
             )
         return found
+
+
+class LiveLog(KafkaLog):
+    """A partition that a worker may be writing to: see `audit.following`.
+
+    A transaction is committed before each of its topics shows it, so a read that begins where the
+    log ends waits for the transaction that is open there, if there is one, to end.
+    """
+
+    def read(self, topic: str, start: int = 0) -> Iterator[Record]:
+        """As of any log, and what was under way at its end."""
+        deadline = time.monotonic() + self._seconds
+        while self.bounds(topic)[1] <= start < self._written(topic):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_PATIENCE)
+        return super().read(topic, start)
+
+    @functools.cached_property
+    def _uncommitted(self) -> Consumer:
+        return self._kafka.consumer(isolation_level="read_uncommitted")
+
+    def _written(self, topic: str) -> int:
+        """The topic's end, whether stable or not."""
+        return self._bounds(self._uncommitted, topic)[1]
 
 
 def offsets(

@@ -7,7 +7,7 @@ from typing import Any
 
 from creditfold.audit.chain import check
 from creditfold.audit.replay import verify
-from creditfold.broker.kafka_log import KafkaLog
+from creditfold.broker.kafka_log import LiveLog
 from creditfold.broker.plan import equal_count
 from creditfold.cli import screen
 from creditfold.cli.cluster import Cluster
@@ -36,7 +36,7 @@ def replay_all(run: Cluster) -> bool:
         if sys.stderr.isatty():
             sys.stderr.write(f"\rpartition {partition} of {count} …\x1b[K")
             sys.stderr.flush()
-        log = KafkaLog(run.kafka, partition)
+        log = LiveLog(run.kafka, partition)
         found.append({"partition": partition, **document_of(verify(log), check(log))})
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
