@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 
 import pytest
 from hypothesis import given
@@ -119,6 +120,20 @@ class TestStore:
             {("c", BLOCK, "b"): None, ("c", BLOCK, "c"): Block(2), ("c", BLOCK, "d"): Block()}
         )
         assert [("a", Block(1)), ("c", Block(2)), ("d", Block())] == list(store.scan("c", BLOCK))
+
+    def test_a_scan_sees_what_has_changed_since_the_one_before(self, stores):
+        store, turn = stores
+        chance, known = random.Random(7), {}
+        for number in range(300):
+            id_ = chance.choice("abcdefgh")
+            record = Block(issued=number) if chance.random() < 0.6 else None
+            store.apply({("c", BLOCK, id_): record})
+            known[id_] = record
+            if chance.random() < 0.1:
+                store = turn()
+            start = chance.choice("\0adh")
+            there = [(i, known[i]) for i in sorted(known) if known[i] is not None and i >= start]
+            assert there == list(store.scan("c", BLOCK, start))
 
     def test_accounts_are_listed_by_the_bytes_of_their_ids(self, stores):
         store, _ = stores

@@ -83,6 +83,7 @@ class Draft:
         self.expired_by = time - 1 if by_clock else now
         """What expires up to this instant has been folded; a hold that ends goes before it."""
         self.units_only = units_only
+        """Whether it only finds out where units would be: nothing is entered, posted or told."""
         self.entries: list[Entry] = []
         self.overage: list[Overage] = []
         self.shortfalls: list[Shortfall] = []
@@ -278,12 +279,14 @@ class Draft:
                 self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
+        self.moves.append(Move(block, source, to, amount, value or 0))
+        if self.units_only:
+            return
         names: tuple[str | None, str | None, str | None] = (None, None, None)
         if usage is not None:
             names = (usage.meter, usage.product, usage.id)
             drawn = amount if to is Place.DRAWN else -amount
             self._count(usage, (COVERED, terms.kind, terms.unit), drawn)
-        self.moves.append(Move(block, source, to, amount, value or 0))
         self.entries.append(
             Entry(  # by position: by name it takes five times as long
                 f"{self.outcome}.{len(self.entries) + 1}",

@@ -12,6 +12,7 @@ have enough, in an order that does not matter, so it needs no image to be undone
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import msgspec
@@ -120,7 +121,7 @@ class Use(Struct, frozen=True, tag="use", gc=False):
 
     def outcome(self, customer: str) -> str:
         """The id of the outcome that the usage first had."""
-        return identity(customer, self.source, self.id, rfc3339(self.time))
+        return _outcome(customer, self.source, self.id, self.time)
 
     @property
     def usage(self) -> Usage:
@@ -130,6 +131,11 @@ class Use(Struct, frozen=True, tag="use", gc=False):
     def overage(self, customer: str) -> str:
         """The id under which what no block covers of it is open."""
         return f"{self.outcome(customer)}.o1"
+
+
+@lru_cache(maxsize=4_096)  # folding a usage again asks for it several times over
+def _outcome(customer: str, source: str, id_: str, time: int) -> str:
+    return identity(customer, source, id_, rfc3339(time))
 
 
 class Money(Struct, frozen=True, array_like=True, gc=False):

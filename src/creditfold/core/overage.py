@@ -70,16 +70,27 @@ def rest_of(draft: Draft, demand: Demand, policy: OveragePolicy | None = None) -
 def enter(
     draft: Draft, demand: Demand, usage: Usage, policy: OveragePolicy | None = None
 ) -> Unpaid:
-    """Enter what no block covered, and say so where it has no price or nobody owes it.
+    """Enter what no block covered, and keep it open where it is owed.
 
     The policy is the customer's where it is not given.
     """
+    unpaid = rest_of(draft, demand, policy)
+    id_ = f"{draft.outcome}.o1"
+    if not draft.units_only:
+        _say(draft, id_, demand, usage, unpaid)
+    if unpaid.policy.owed:
+        keep_open(draft, id_, usage, unpaid.unit, unpaid.amount, unpaid.policy)
+        carry(draft, id_, usage, demand, unpaid)
+    return unpaid
+
+
+def _say(draft: Draft, id_: str, demand: Demand, usage: Usage, unpaid: Unpaid) -> None:
+    """Send it, and accrue it; tell people where it has no price or nobody owes it."""
     meter = demand.meter
     assert meter is not None
-    unpaid = rest_of(draft, demand, policy)
     price = demand.prices.get(unpaid.unit)
     over = Overage(
-        f"{draft.outcome}.o1",
+        id_,
         meter.meter,
         meter.product,
         decimal(unpaid.quantity, meter.exponent),
@@ -100,17 +111,6 @@ def enter(
         accrual.accrue(
             draft, meter.meter, meter.product, unpaid.unit, unpaid.amount, price.exponent
         )
-    if unpaid.policy.owed:
-        keep_open(
-            draft,
-            over.id,
-            usage,
-            unpaid.unit,
-            unpaid.amount,
-            unpaid.policy,
-        )
-        carry(draft, over.id, usage, demand, unpaid)
-    return unpaid
 
 
 def keep_open(

@@ -77,12 +77,9 @@ def _balance(draft: Draft, unit: str) -> int:
     account = draft.edit_account()
     balance = account.usable.get(unit, 0) - account.on_credit.get(unit, 0)
     if account.carried:
-        known = {id_ for id_, _ in draft.scan(CARRIED)}
-        drafted = {id_ for _, kind, id_ in draft.changes if kind == CARRIED}
-        for id_ in known | drafted:
-            carried: Carried | None = draft.get(CARRIED, id_)
-            if carried is not None:
-                balance -= _owed(carried, unit)
+        carried: Carried
+        for _, carried in draft.state().scan(draft.customer, CARRIED):
+            balance -= _owed(carried, unit)
     return balance
 
 

@@ -49,13 +49,46 @@ class DueQueue:
         return None
 
 
+class Ids:
+    """The ids of records by customer and kind, sorted once they are asked for."""
+
+    def __init__(self) -> None:
+        self._sorted: dict[tuple[str, str], list[str]] = {}
+        self._unsorted: dict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def add(self, key: Key) -> None:
+        """A record is there that was not."""
+        customer, kind, id_ = key
+        ids = self._sorted.get((customer, kind))
+        if ids is None:
+            self._unsorted[customer, kind].append(id_)
+        else:
+            bisect.insort(ids, id_)
+
+    def remove(self, key: Key) -> None:
+        """A record that was there is gone."""
+        ids = self._of(key[0], key[1])
+        del ids[bisect.bisect_left(ids, key[2])]
+
+    def since(self, customer: str, kind: str, start: str) -> Iterator[str]:
+        """Those from an id on, by their UTF-8 bytes; it costs by how many are taken."""
+        ids = self._of(customer, kind)
+        for place in range(bisect.bisect_left(ids, start), len(ids)):
+            yield ids[place]
+
+    def _of(self, customer: str, kind: str) -> list[str]:
+        ids = self._sorted.get((customer, kind))
+        if ids is None:
+            ids = self._sorted[customer, kind] = sorted(self._unsorted.pop((customer, kind), ()))
+        return ids
+
+
 class MemoryStore:
     """A store in memory, for simulation and replay."""
 
     def __init__(self) -> None:
         self._records: dict[Key, Any] = {}
-        self._ids: dict[tuple[str, str], list[str]] = {}  # in order, of what was scanned before
-        self._new: dict[tuple[str, str], set[str]] = defaultdict(set)  # of what was not
+        self._ids = Ids()
         self._customers: list[str] = []
         self._due = DueQueue(self)
 
@@ -66,11 +99,8 @@ class MemoryStore:
     def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
         """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
         assert kind != SEEN, "the ids of facts are asked for one by one"
-        ids = self._ids.get((customer, kind))
-        if ids is None:
-            ids = self._ids[customer, kind] = sorted(self._new.pop((customer, kind), ()))
-        for place in range(bisect.bisect_left(ids, start), len(ids)):
-            yield ids[place], self._records[customer, kind, ids[place]]
+        for id_ in self._ids.since(customer, kind, start):
+            yield id_, self._records[customer, kind, id_]
 
     def items(self) -> Iterator[tuple[Key, Any]]:
         """All records."""
@@ -90,21 +120,11 @@ class MemoryStore:
                     bisect.insort(self._customers, key[0])
                 if known is None or known.next_due != record.next_due:
                     self._due.note(key[0], record)
-            elif (known is None) != (record is None) and key[1] != SEEN:
-                self._list(key, there=record is not None)
-
-    def _list(self, key: Key, *, there: bool) -> None:
-        """Note that a record is there now, or that it is not any more."""
-        customer, kind, id_ = key
-        ids = self._ids.get((customer, kind))
-        if ids is None:
-            if there:
-                self._new[customer, kind].add(id_)
-            else:
-                self._new[customer, kind].discard(id_)
-            return
-        place = bisect.bisect_left(ids, id_)
-        ids[place : place + (not there)] = [id_] if there else []
+            elif key[1] != SEEN:
+                if known is None and record is not None:
+                    self._ids.add(key)
+                elif known is not None and record is None:
+                    self._ids.remove(key)
 
     def next_due(self) -> tuple[int, str] | None:
         """The earliest (instant, customer) that falls due."""

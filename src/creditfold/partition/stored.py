@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from creditfold.core.state import ACCOUNT, SEEN, Account, Key
 from creditfold.partition.codec import decode_key, decode_record, encode_key, encode_record
-from creditfold.partition.store import DueQueue
+from creditfold.partition.store import DueQueue, Ids
 
 _KNOWN_MAX = 200_000
 _UNKNOWN: Any = object()
@@ -45,6 +45,7 @@ class StoredState:
         self._reader = reader
         self._pending: dict[Key, Any] = {}
         self._sealed: dict[Key, Any] = {}  # the batch before: the reader may not have it yet
+        self._pending_ids, self._sealed_ids = Ids(), Ids()  # of both, but for ids of facts
         self._known: dict[Key, Any] = {}  # what is pending, and what was read or written last
         self._due_before: dict[str, int | None] = {}
         self._due = DueQueue(self, due)
@@ -61,24 +62,23 @@ class StoredState:
 
     def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
         """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
-        changed = {
-            id_: record
-            for (customer_, kind_, id_), record in self._recent()
-            if kind_ == kind and customer_ == customer and id_ >= start
-        }
-        prefix = encode_key((customer, kind, ""))
-        stored = (
-            (id_, decode_record(kind, data))
-            for key, data in self._reader.scan(prefix, start.encode())
-            if (id_ := decode_key(key)[2]) not in changed
+        assert kind != SEEN, "the ids of facts are asked for one by one"
+        found = self._reader.scan(encode_key((customer, kind, "")), start.encode())
+        stored = ((decode_key(key)[2], data) for key, data in found)
+        changed = (
+            ((id_, b"") for id_ in ids.since(customer, kind, start))
+            for ids in (self._sealed_ids, self._pending_ids)
         )
-        for id_, record in heapq.merge(stored, sorted(changed.items()), key=itemgetter(0)):
+        last = None
+        for id_, data in heapq.merge(stored, *changed, key=itemgetter(0)):
+            if id_ == last:
+                continue
+            last = id_
+            record = self._known.get((customer, kind, id_), _UNKNOWN)
+            if record is _UNKNOWN:  # so it is not among what has changed
+                record = decode_record(kind, data)
             if record is not None:
                 yield id_, record
-
-    def _recent(self) -> Iterable[tuple[Key, Any]]:
-        """What the reader may not have yet, the older first."""
-        return chain(self._sealed.items(), self._pending.items())
 
     def apply(self, changes: Mapping[Key, Any], /) -> None:
         """Set records; None deletes."""
@@ -89,6 +89,8 @@ class StoredState:
                 if before != record.next_due:
                     self._due_before.setdefault(key[0], before)
                     self._due.note(key[0], record)
+            if key[1] != SEEN and key not in self._pending:
+                self._pending_ids.add(key)
         self._pending.update(changes)
         self._known.update(changes)
 
@@ -101,7 +103,8 @@ class StoredState:
         # The key of an account ends in the NUL before its empty id.
         start = f"{after}\0\0".encode() if after else b""
         stored = self._reader.scan(f"{ACCOUNT}\0".encode(), start)
-        changed = {customer for (customer, kind, _), _ in self._recent() if kind == ACCOUNT}
+        recent = chain(self._sealed, self._pending)
+        changed = {customer for customer, kind, _ in recent if kind == ACCOUNT}
         others = (each for key, _ in stored if (each := decode_key(key)[0]) not in changed)
         return heapq.merge(others, sorted(each for each in changed if each > after))
 
@@ -127,4 +130,5 @@ class StoredState:
             if key[1] == SEEN:
                 self._known.pop(key, None)
         self._sealed, self._pending = self._pending, {}
+        self._sealed_ids, self._pending_ids = self._pending_ids, Ids()
         self._due_before = {}
