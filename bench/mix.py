@@ -21,7 +21,8 @@ Each row is decoded, folded and encoded in batches, in a process of its own with
 collector as the worker has it; rows take turns batch by batch, so compare them with each other and
 not with another machine's. What a fact tells another customer counts as a fact. Time is what the
 process has of a core, so that others on the machine do not count, but for the caches that they
-share: they cost more where there is more to a fact.
+share: they cost more where there is more to a fact. Beside it stands what a fact sends: what falls
+due, credit that repays and a commitment's progress send records that no fact is counted for.
 """
 
 from __future__ import annotations
@@ -38,12 +39,21 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 START = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 BATCH = 500
 PACE = 20_000  # microseconds from one fact to the next
 USAGE, TRANSFERS = "creditfold.usage.v1", "creditfold.transfers.v1"
+
+
+class Folded(NamedTuple):
+    """How many facts were folded, and what that sent: records, batch headers among them."""
+
+    facts: int
+    records: int
+    bytes: int
 
 
 class Folder:
@@ -65,11 +75,11 @@ class Folder:
         self._ends: Counter[str] = Counter()
         self._now = 0
 
-    def fold(self, facts: list) -> int:
-        """How many facts they were with what they told other customers."""
+    def fold(self, facts: list) -> Folded:
+        """Fold them; what they told other customers counts among them."""
         from creditfold.log.records import Record
 
-        folded = 0
+        folded = records = size = 0
         for begin in range(0, len(facts), BATCH):
             waiting = facts[begin : begin + BATCH]
             while waiting:
@@ -81,9 +91,11 @@ class Folder:
                     self._ends[topic] += 1
                 folded += len(batch)
                 outputs = self._partition.refold(batch, self._now, 1_000_000).outputs
+                records += len(outputs)
+                size += sum(len(each.value) for each in outputs)
                 told = (each for each in outputs if each.topic == TRANSFERS)
                 waiting = [(each.topic, self._now, *each[1:4]) for each in told]
-        return folded
+        return Folded(folded, records, size)
 
 
 def make(kind: str, count: int, customers: int) -> tuple[list, list]:
@@ -127,7 +139,7 @@ def take_turns(setup: list, facts: list) -> None:
             return
         begun = time.thread_time()
         folded = folder.fold(facts[begin : begin + BATCH])
-        print(time.thread_time() - begun, folded, flush=True)
+        print(time.thread_time() - begun, *folded, flush=True)
 
 
 class Row:
@@ -141,7 +153,7 @@ class Row:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.seconds, self.folded = 0.0, 0
+        self.seconds, self.folded = 0.0, Folded(0, 0, 0)
 
     def ready(self) -> None:
         """Wait until the set-up has been folded."""
@@ -154,15 +166,15 @@ class Row:
         assert self._process.stdout is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        seconds, folded = self._process.stdout.readline().split()
+        seconds, *folded = self._process.stdout.readline().split()
         self.seconds += float(seconds)
-        self.folded += int(folded)
+        self.folded = Folded(*map(sum, zip(self.folded, map(int, folded), strict=True)))
 
     def end(self) -> float:
         """Microseconds that a fact took."""
         self._process.communicate()
         assert self._process.returncode == 0
-        return self.seconds / self.folded * 1e6
+        return self.seconds / self.folded.facts * 1e6
 
 
 def throughput(rounds: int, count: int, customers: int, before: Path | None) -> None:
@@ -178,6 +190,7 @@ def throughput(rounds: int, count: int, customers: int, before: Path | None) -> 
     if before is not None:
         rows = {"usage alone, before": ("usage alone", before / "src")} | rows
     taken: dict[str, list[float]] = {name: [] for name in rows}
+    sent: dict[str, Folded] = {}
     with tempfile.TemporaryDirectory() as directory:
         files = {}
         for kind in {kind for kind, _ in rows.values()}:
@@ -192,13 +205,24 @@ def throughput(rounds: int, count: int, customers: int, before: Path | None) -> 
                     row.turn()
             for name, row in started.items():
                 taken[name].append(row.end())
+                sent[name] = row.folded
     title = f"{count:,} facts of {customers:,} customers, decoded, folded and encoded"
-    table = Table("facts", "µs / fact", "facts / s", "throughput", title=title)
+    columns = ("µs / fact", "facts / s", "throughput", "records / fact", "bytes / fact")
+    table = Table("facts", *columns, "µs / record", title=title)
     base = next(iter(taken.values()))
     for name, micros in taken.items():
+        facts, records, size = sent[name]
         median = statistics.median(micros)
         ratio = statistics.median(b / m for b, m in zip(base, micros, strict=True))
-        table.add_row(name, f"{median:.0f}", f"{1e6 / median:,.0f}", f"{ratio:.2f}")
+        table.add_row(
+            name,
+            f"{median:.0f}",
+            f"{1e6 / median:,.0f}",
+            f"{ratio:.2f}",
+            f"{records / facts:.2f}",
+            f"{size / facts:,.0f}",
+            f"{median * facts / records:.0f}",
+        )
     Console(width=100).print(table)
 
 
