@@ -86,7 +86,7 @@ IMAGE = journal.Image(state.BLOCK, "b", b"\x00")
 FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, 3, {"é": BIG},
                                                            {"meter:m": 1}, {"USD": 2}, 3,
-                                                           {"USD": 4}, ("USD",),
+                                                           {"USD": 9}, {"USD": 4}, ("USD",),
                                                            ("s:shortfall:1",), "f", "b", 5)],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},

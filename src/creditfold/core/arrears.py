@@ -14,7 +14,8 @@ from creditfold.core.commitment_state import COMMITMENT_TERM, CommitmentTerm
 from creditfold.core.draft import Draft
 from creditfold.core.invoice_facts import ArrearsRange, InvoiceIssued
 from creditfold.core.invoice_state import BilledLine
-from creditfold.core.overage_state import CARRIED, OVERAGE, OpenOverage
+from creditfold.core.overage import keep_carried
+from creditfold.core.overage_state import OVERAGE, OpenOverage
 from creditfold.core.rejections import Code, Rejection
 
 BILL_ARREARS = "R-BILL-ARREARS"
@@ -139,9 +140,7 @@ def _settle(
         accrued[Account.OVERAGE, overage.product] += posted
         open_[overage.unit] = open_.get(overage.unit, 0) - amount
         draft.put(OVERAGE, id_, left)
-        if draft.get(CARRIED, id_) is not None:
-            draft.put(CARRIED, id_, None)
-            account.carried -= 1
+        keep_carried(draft, id_, None)
     account.overage = {unit: amount for unit, amount in open_.items() if amount}
     for id_, parts in terms.items():
         term: CommitmentTerm = draft.get(COMMITMENT_TERM, id_)

@@ -17,17 +17,15 @@ from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import INT64_MAX, decimal
 from creditfold.core.facts import OveragePolicy
 from creditfold.core.journal import Command, FellDue, Item, Use
-from creditfold.core.overage import keep_open
+from creditfold.core.overage import keep_carried, keep_open
 from creditfold.core.overage_state import CARRIED
 from creditfold.core.past import REDONE, Past
 from creditfold.core.state import (
-    ACCOUNT,
     AGENDA,
     BLOCK,
     HOLD,
     TERMS,
     WALLET,
-    Account,
     Agenda,
     Block,
     Hold,
@@ -119,9 +117,10 @@ def compensate(
     for block_id in sorted(was):
         respread(draft, block_id, units.get(block_id, {}))
     uncover(draft, before, after)
-    _take_over(draft, past, WALLET, CARRIED)
-    then: Account = past.get((draft.customer, ACCOUNT, ""))
-    draft.edit_account().carried = then.carried
+    _take_over(draft, past, WALLET)
+    for (_, kind, id_), record in past.changes.items():
+        if kind == CARRIED:
+            keep_carried(draft, id_, record)
     draft.freed, draft.carried_at = False, None  # it has been offered all credit there is
     _holds(draft, past)
     _agenda(draft, past)
@@ -322,7 +321,7 @@ def _holds(draft: Draft, past: Past) -> None:
 
 
 def _take_over(draft: Draft, past: Past, *kinds: str) -> None:
-    """Who pays, until when, and what is carried, is as the past has it."""
+    """Records of these kinds are as the past has them."""
     for key, record in past.changes.items():
         if key[1] in kinds:
             draft.put(key[1], key[2], record)

@@ -147,11 +147,25 @@ def carry(draft: Draft, id_: str, usage: Usage, demand: Demand, unpaid: Unpaid) 
         tuple(demand.prices.values()),
         unpaid.rest,
     )
-    if draft.get(CARRIED, id_) is None:
-        draft.edit_account().carried += 1
-    draft.put(CARRIED, id_, carried)
+    keep_carried(draft, id_, carried)
     # Credit may be there that the usage was too late or early for.
     draft.carried_at = max(draft.present, demand.time)
+
+
+def keep_carried(draft: Draft, id_: str, carried: Carried | None) -> None:
+    """Set what is carried under the id, or that nothing is, and what credit would repay by that."""
+    before: Carried | None = draft.get(CARRIED, id_)
+    if before is None and carried is None:
+        return
+    account = draft.edit_account()
+    account.carried += (carried is not None) - (before is not None)
+    owed = Counter(account.owed)
+    if before is not None:
+        owed.subtract(dict(before.owed()))
+    if carried is not None:
+        owed.update(dict(carried.owed()))
+    account.owed = {unit: amount for unit, amount in owed.items() if amount}
+    draft.put(CARRIED, id_, carried)
 
 
 def _uncovered(demand: Demand) -> int:
@@ -213,7 +227,7 @@ def drop(draft: Draft, ended: Reach) -> None:
         if _asked(draft, open_, carried).reached(ended.unit, ended.scope):
             whole = _all_of(draft, id_, open_, carried)
             _reduce(draft, carried, whole)
-            _forget(draft, id_)
+            keep_carried(draft, id_, None)
             _give_up(draft, whole)
 
 
@@ -272,15 +286,10 @@ def _repay(draft: Draft, id_: str, open_: OpenOverage, carried: Carried) -> bool
     _reduce(draft, carried, less)
     if left:
         rest = (demand.rest.price.unit, demand.rest.amount)
-        draft.put(CARRIED, id_, replace(carried, uncovered=uncovered, rest=rest))
+        keep_carried(draft, id_, replace(carried, uncovered=uncovered, rest=rest))
     else:
-        _forget(draft, id_)
+        keep_carried(draft, id_, None)
     return True
-
-
-def _forget(draft: Draft, id_: str) -> None:
-    draft.put(CARRIED, id_, None)
-    draft.edit_account().carried -= 1
 
 
 def _draw(

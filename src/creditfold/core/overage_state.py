@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from creditfold.core.counted import Usage
+from creditfold.core.exact import half_even
 from creditfold.core.predicate import Value
 from creditfold.core.state import Price
 
@@ -48,6 +51,16 @@ class Carried(Struct, frozen=True, gc=False):
     properties: dict[str, Value]
     prices: tuple[Price, ...]
     rest: tuple[str, int] | None = None
+
+    def owed(self) -> Iterator[tuple[str, int]]:
+        """By unit, what credit of it would repay, in the unit's steps."""
+        whole = {price.unit: price.amount for price in self.prices}
+        for unit, amount in whole.items():
+            if self.rest is None:
+                yield unit, amount
+            else:
+                asked, rest = self.rest
+                yield unit, half_even(amount * rest, whole[asked]) if rest else 0
 
 
 ACCRUAL = "accrual"

@@ -159,9 +159,8 @@ class Past(Overlay):
     def _bill(self, draft: Draft, id_: str) -> None:
         """What an invoice has billed is repaid by nothing, and usage ahead of the log stands behind
         the invoice."""
-        if id_ in self._billed and draft.get(CARRIED, id_) is not None:
-            draft.put(CARRIED, id_, None)
-            draft.edit_account().carried -= 1
+        if id_ in self._billed:
+            overage.keep_carried(draft, id_, None)
 
     @staticmethod
     def _restore(draft: Draft, item: Command) -> None:

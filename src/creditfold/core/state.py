@@ -25,7 +25,8 @@ class Account(Struct, gc=False):
 
     `usable` is per unit in ledger steps. `overage` is what is neither repaid nor invoiced, in
     steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
-    holds have set aside on the credit limit. `carried` counts the overage that credit may repay.
+    holds have set aside on the credit limit. `carried` counts the overage that credit may repay,
+    and `owed` is what credit of each unit would repay of it.
     `full` is what was usable when credit last became available from a grant.
     `tops_up` are the units that are topped up when they are low, `commitments` the terms that
     usage may still count in.
@@ -45,6 +46,7 @@ class Account(Struct, gc=False):
     overage: dict[str, int] = {}
     on_credit: dict[str, int] = {}
     carried: int = 0
+    owed: dict[str, int] = {}
     full: dict[str, int] = {}
     tops_up: tuple[str, ...] = ()
     commitments: tuple[str, ...] = ()

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from creditfold.core.draft import Draft
-from creditfold.core.exact import decimal, half_even
+from creditfold.core.exact import decimal
 from creditfold.core.facts import CreditGranted
 from creditfold.core.notices import tell
-from creditfold.core.overage_state import CARRIED, Carried
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.state import (
     Phase,
@@ -75,23 +74,8 @@ def _ask(draft: Draft, unit: str) -> None:
 def _balance(draft: Draft, unit: str) -> int:
     """What is usable, less what holds have of the credit limit, less what it would repay."""
     account = draft.edit_account()
-    balance = account.usable.get(unit, 0) - account.on_credit.get(unit, 0)
-    if account.carried:
-        carried: Carried
-        for _, carried in draft.state().scan(draft.customer, CARRIED):
-            balance -= _owed(carried, unit)
-    return balance
-
-
-def _owed(carried: Carried, unit: str) -> int:
-    """What of carried overage credit of the unit would repay, in the unit's steps."""
-    prices = {price.unit: price.amount for price in carried.prices}
-    if unit not in prices:
-        return 0
-    if carried.rest is None:
-        return prices[unit]
-    asked, rest = carried.rest
-    return half_even(prices[unit] * rest, prices[asked]) if rest else 0
+    aside = account.on_credit.get(unit, 0) + account.owed.get(unit, 0)
+    return account.usable.get(unit, 0) - aside
 
 
 def _wanted(terms: TopUpTerms, balance: int) -> int:
