@@ -336,3 +336,22 @@ def test_what_counts_towards_a_commitment_follows_what_then_expires():
     late(book, "75")
     assert ["75"] == [c["counted"] for c in book.snapshot()["commitments"]]
     nets(book)
+
+
+def test_what_a_late_program_let_roll_over_stands_where_usage_before_it_is_folded_again():
+    """It fell due in one go, behind what had been folded; what is carried is repaid by none of it,
+    and moves nothing."""
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    book.use("1", "pings")
+    book.at = "2026-01-10T15:00:00Z"
+    grant = {"kind": "included", "unit": "credits", "quantity": "7", "expires": "period_end"}
+    often = {"grant": grant, "every": "PT12H"}
+    book.applied("program.attached", {"program": "p0", "definition": often})
+    now, since = "2026-01-12T19:00:00Z", {"effective_from": "2026-01-11T19:00:00Z"}
+    worth = {"unit": "coins", "value": {"amount": "1.33", "currency": "USD"}}
+    rolls = {"grant": grant | worth, "every": "PT12H", "rollover": {}} | since
+    book.applied("program.attached", {"program": "p1", "definition": rolls}, now)
+    book.use("1", at="2026-01-12T14:00:00Z", recorded=now)
+    assert ["7", "7"] == [book.block(f"p1:c:{n}")["rolled_out"] for n in (1, 2)]
+    sound(book)

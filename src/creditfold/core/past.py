@@ -208,6 +208,8 @@ class Past(Overlay):
             if draft.moves or phase is Phase.HOLD_END:
                 images, left = journal.images(draft, self._had), journal.left(draft.moves)
                 redone[at] = FellDue(images, tuple(draft.repaid), left)
+            else:  # what moved nothing has no place in the journal
+                at = self._last
             self._end(draft, at)
 
     def _stands(self, at: str) -> str:
