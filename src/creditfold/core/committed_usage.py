@@ -40,16 +40,20 @@ def used(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
 
 
 def _changed(draft: Draft, was: Callable[[str], Terms]) -> Iterator[tuple[Use, Use | None]]:
-    """Usage as it is and was; an invoice may have put a price on what it drew as free."""
+    """Usage as it is and was; an invoice may have put a price on what it drew as free.
+
+    What can change no more stays as it counted, whether the journal still has it or not.
+    """
     for (_, kind, id_), record in draft.changes.items():
         if kind == JOURNAL and isinstance(record, Use):
             yield record, draft.before(JOURNAL, id_)
     priced = {
         id_
         for (_, kind, id_), terms in draft.changes.items()
-        if kind == TERMS and _bought(terms) != _bought(was(id_))
+        if kind == TERMS and terms is not None and _bought(terms) != _bought(was(id_))
     }
-    for id_, item in draft.scan(JOURNAL) if priced else ():
+    oldest = journal.due_place(draft.now - draft.catalog.late_window_max, Phase.HOLD_END, "")
+    for id_, item in draft.scan(JOURNAL, oldest) if priced else ():
         drew = isinstance(item, Use) and not priced.isdisjoint(dict(item.slices))
         if drew and (draft.customer, JOURNAL, id_) not in draft.changes:
             yield item, item
