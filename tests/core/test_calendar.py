@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
 
@@ -37,6 +38,8 @@ ZONES = (
     "America/Santiago",
 )
 CLOCKS = (time(0, 0), time(2, 30), time(23, 59, 59))
+QUARTERS = tuple(time(hour, minute) for hour in range(4) for minute in (0, 15, 30, 45))
+"""Clocks are moved in one of these hours, by an hour or half of one."""
 
 
 def shown(text: str) -> int:
@@ -127,9 +130,9 @@ def _rules(where: str) -> tz.tzfile:
         return tz.tzfile(file)
 
 
-def _compare(where: str, days: range) -> None:
+def _compare(where: str, days: Iterable[int], times: Iterable[time] = CLOCKS) -> None:
     rules, clocks = _rules(where), zone(where)
-    for day, clock in itertools.product(days, CLOCKS):
+    for day, clock in itertools.product(days, times):
         anchor = datetime.combine(date(2024, 1, 1) + timedelta(days=day), clock)
         begin = instant(f"{anchor.isoformat()}Z")
         for every, delta in INTERVALS.values():
@@ -148,24 +151,27 @@ def _compare(where: str, days: range) -> None:
 DAYS = (date(2033, 1, 1) - date(2024, 1, 1)).days
 
 
+def _moved(where: str) -> list[int]:
+    """The days on which clocks are moved."""
+    rules, begin = zone(where), instant("2024-01-01T00:00:00Z")
+    midnights = ((day, begin + day * DAY) for day in range(DAYS))
+    return [day for day, midnight in midnights if rules(midnight) != rules(midnight + DAY)]
+
+
 @pytest.mark.parametrize("where", ZONES)
 def test_dates_are_those_of_dateutil(where):
     """A day of every six weeks of 2024 to 2032, and every day on which clocks are moved in one."""
     _compare(where, range(0, DAYS, 43))
-    rules, moved = zone(where), []
-    for day in range(DAYS):
-        midnight = instant("2024-01-01T00:00:00Z") + day * DAY
-        if rules(midnight) != rules(midnight + DAY):
-            moved.append(day)
-    for day in moved[::4]:
-        _compare(where, range(day, day + 1))
+    moved = _moved(where)
+    _compare(where, moved[::4], QUARTERS)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("where", ZONES)
 def test_all_dates_are_those_of_dateutil(where):
-    """Every day of nine years as the anchor."""
+    """Every day of nine years as the anchor; where clocks are moved, each quarter of an hour."""
     _compare(where, range(DAYS))
+    _compare(where, _moved(where), QUARTERS)
 
 
 def test_what_clocks_show_is_what_the_anchor_was():
