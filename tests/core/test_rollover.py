@@ -328,3 +328,18 @@ def test_a_reset_that_is_folded_again_ends_the_same_blocks(quantity):
             book.use("1", meter="pings", **late)
         books.append(book.snapshot("2026-02-10T00:00:00Z"))
     assert books[0]["blocks"] == books[1]["blocks"]
+
+
+def test_a_reset_leaves_what_had_ended_by_itself_to_the_holds_that_have_of_it():
+    """It has rolled over then, and late usage finds it as long as it lasted."""
+    book = Book()
+    grant = {"grant": GRANT | {"expires": "P5D"}}
+    rule = {"quantity": "100", "min_quantity": "50", "expires": "never"}
+    book.published("program.published", MONTHLY | grant | {"rollover": rule})
+    book.applied("customer.updated", {"attributes": {"plan": "team"}})
+    held(book, "100")
+    book.sweep("2026-01-09T00:00:00Z")
+    ended = book.block("p:c:1")["expires_at"]
+    book.applied("program.reset", {"program": "p"}, "2026-01-10T00:00:00Z")
+    assert {"p:c:1~1": "100"} == rolled(book)
+    assert ended == book.block("p:c:1")["expires_at"]

@@ -252,7 +252,7 @@ class Telling:
     def reset(self, program: str, time: int) -> None:
         """What the program granted ends, and may roll over; what did so before stays."""
         for block in self.in_order():
-            granted = block.program == program and not block.rolled
+            granted = block.program == program and not block.rolled and block.expires_at > time
             if granted and (self.left(block, "available") or block.at["held"]):
                 self.roll(block, time)
                 if block.at["available"] or block.at["held"]:

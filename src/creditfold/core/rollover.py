@@ -105,10 +105,15 @@ def reset(draft: Draft, enrolment: str, but: Collection[str] = ()) -> None:
 
 
 def _granted(draft: Draft, enrolment: str) -> Iterator[tuple[str, Terms]]:
-    """The blocks of a program in which something is left, and that did not roll over into it."""
+    """The blocks of a program in which something is left, and that did not roll over into it.
+
+    One that has ended by itself has only what holds have of it, and has rolled over then.
+    """
     wallet: Wallet | None = draft.get(WALLET)
     for block_id in () if wallet is None else wallet.blocks:
         terms = draft.granted(block_id)
+        if terms.expires_at is not None and terms.expires_at <= draft.present:
+            continue
         block: Block = draft.get(BLOCK, block_id)
         promised = draft.promised.get(block_id, Promise()).units
         left = block.available or block.held or promised
