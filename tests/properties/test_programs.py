@@ -32,6 +32,7 @@ WHO = (
     {"field": "subscription.plan", "eq": "pro"},
     {"not": {"field": "subscription.plan", "eq": "pro"}},
 )
+TRIALS = (None, None, "after", "only")
 ANCHORS = ("2026-01-31T05:00", "2025-12-01T00:00", "subscription", None)
 
 
@@ -55,7 +56,9 @@ def programs(draw: st.DrawFn, mine: bool, who: Event) -> Event:
     if mine and "subscription" not in str(who):
         anchors = ["subscription"]
     anchor = draw(st.sampled_from(anchors))
-    return terms | ({} if anchor is None else {"anchor": anchor})
+    trial = draw(st.sampled_from(TRIALS)) if mine else None
+    said = {"anchor": anchor, "trial": trial}
+    return terms | {name: value for name, value in said.items() if value is not None}
 
 
 @st.composite
@@ -94,8 +97,9 @@ def steps(draw: st.DrawFn) -> list[tuple[int, str, Event]]:
 class Walk:
     """All grants, as (block, instant, quantity)."""
 
-    def __init__(self, zone: str) -> None:
+    def __init__(self, zone: str, trial: int | None = None) -> None:
         self.zone = tz.gettz(zone)
+        self.trial = trial
         self.versions: list[Event] = []
         self.tier, self.plan, self.active = "tin", "pro", True
         self.attached: bool | None = None
@@ -130,7 +134,7 @@ class Walk:
         subject = "s" if mine else "ada"
         if (mine and not self.active) or not (self.attached or self.matches(terms["who"])):
             return
-        if now < self.covered:
+        if now < self.covered or (mine and not self.in_time(terms.get("trial"), now)):
             return
         begin, end = self.period(terms, now)
         self.count += 1
@@ -140,6 +144,13 @@ class Walk:
         self.covered = end
         quantity = Fraction(round(int(terms["grant"]["quantity"]) * 10**6 * share), 10**6)
         self.grants.append((f"p:{subject}:{self.count}", now, quantity))
+
+    def in_time(self, trial: str | None, now: int) -> bool:
+        """Whether what is said of trials lets it grant."""
+        if trial is None:
+            return True
+        lasts = self.trial is not None and now < BEGIN + self.trial * HOUR
+        return lasts == (trial == "only")
 
     def matches(self, who: Event) -> bool:
         if "not" in who:
@@ -155,7 +166,7 @@ class Walk:
             self.first = now
         anchor: Any = terms.get("anchor")
         if anchor in (None, "subscription"):
-            moment = self.first if anchor is None else BEGIN
+            moment = self.first if anchor is None else BEGIN + (self.trial or 0) * HOUR
             shown = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)).astimezone(
                 self.zone
             )
@@ -174,7 +185,7 @@ def _around(start: datetime, every: str, zone: Any, now: int) -> tuple[int, int]
     return max(date for date in dates if date <= now), min(date for date in dates if date > now)
 
 
-def _facts(zone: str, found: list[tuple[int, str, Event]]) -> list[Event]:
+def _facts(zone: str, trial: int | None, found: list[tuple[int, str, Event]]) -> list[Event]:
     def made(number: int, kind: str, data: Event, at: int) -> Event:
         customer = None if kind in ("program.published", "program.ended") else "ada"
         customer = None if kind == "unit.declared" else customer
@@ -188,16 +199,20 @@ def _facts(zone: str, found: list[tuple[int, str, Event]]) -> list[Event]:
         ),
         ("subscription.started", {"subscription": "s", "plan": "pro", "period": "P1M"}),
     ]
+    if trial is not None:
+        events[-1][1]["trial_until"] = text(BEGIN + trial * HOUR)
     begun = [made(-n, kind, data, BEGIN) for n, (kind, data) in enumerate(events, 1)]
     return begun + [
         made(n, kind, data, BEGIN + hour * HOUR) for n, (hour, kind, data) in enumerate(found)
     ]
 
 
-def _granted(zone: str, found: list[tuple[int, str, Event]], sweeps: list[int]) -> list[Any]:
+def _granted(
+    zone: str, found: list[tuple[int, str, Event]], sweeps: list[int], trial: int | None = None
+) -> list[Any]:
     """What the fold grants, with the clock coming round at these hours besides."""
     fold, out = Simulation(), []
-    events = _facts(zone, found)
+    events = _facts(zone, trial, found)
     for event in events:
         due = sorted(BEGIN + hour * HOUR for hour in sweeps)
         for at in due:
@@ -213,10 +228,15 @@ def _granted(zone: str, found: list[tuple[int, str, Event]], sweeps: list[int]) 
     ]
 
 
-@given(st.sampled_from(ZONES), steps(), st.lists(st.integers(0, HOURS), max_size=6))
-def test_programs_grant_what_a_walk_through_the_hours_finds(zone, found, sweeps):
+@given(
+    st.sampled_from(ZONES),
+    steps(),
+    st.lists(st.integers(0, HOURS), max_size=6),
+    st.none() | st.integers(0, HOURS // 2),
+)
+def test_programs_grant_what_a_walk_through_the_hours_finds(zone, found, sweeps, trial):
     """Blocks, instants and quantities; whenever the clock comes round."""
-    walk = Walk(zone)
+    walk = Walk(zone, trial)
     by_hour = {hour: (kind, data) for hour, kind, data in found}
     for hour in range(2 * HOURS + 1):
         # Zones that are half an hour off have their dates between two hours.
@@ -225,8 +245,8 @@ def test_programs_grant_what_a_walk_through_the_hours_finds(zone, found, sweeps)
             walk.look(now)  # what is due at an instant comes before the facts of it
             walk.apply(*by_hour[hour // 2])
         walk.look(now)
-    assert walk.grants == _granted(zone, found, sweeps)
-    assert walk.grants == _granted(zone, found, [])
+    assert walk.grants == _granted(zone, found, sweeps, trial)
+    assert walk.grants == _granted(zone, found, [], trial)
 
 
 def test_the_walk_would_see_a_grant_that_is_a_day_off():

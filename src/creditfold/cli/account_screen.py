@@ -169,12 +169,14 @@ def _subscriptions(out: Console, found: list[dict[str, Any]]) -> None:
             each["subscription"],
             each["plan"],
             each["status"],
+            _minute(each.get("trial_until")),
             _minute(each.get("period_ends_at")),
             " ".join(each[key] for key in ("at_period_end", "next_plan") if key in each),
         )
         for each in found
     ]
-    out.print(screen.table(("subscription", "plan", "status", "period ends", "then"), rows))
+    columns = ("subscription", "plan", "status", "trial until", "period ends", "then")
+    out.print(screen.table(columns, rows))
 
 
 def _commitments(out: Console, found: list[dict[str, Any]]) -> None:

@@ -204,6 +204,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "rollover": {"percent": "50", "times": 2, "expires": "period_end"},
             "reset": {"overage": "keep"},
             "overage": "carry",
+            "trial": "after",
         },
         {
             "program": "welcome",

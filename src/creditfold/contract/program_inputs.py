@@ -95,6 +95,12 @@ class TermsData(Data):
         description="What becomes of usage that its credit could pay and none covers, while its "
         "last grant counts; what the customer says goes first.",
     )
+    trial: Literal["after", "only"] | None = Field(
+        None,
+        description="after: a subscription gets nothing until its trial has ended; only: it gets "
+        "this in its trial alone, and what it got ends with the trial at the latest. Absent: a "
+        "trial changes nothing.",
+    )
     effective_to: Time | None = Field(None, description="From then on it grants nothing.")
 
     @model_validator(mode="after")
@@ -125,6 +131,7 @@ class TermsData(Data):
             self.reset is not None,
             self.reset is not None and self.reset.overage == "drop",
             None if self.overage is None else OveragePolicy(self.overage),
+            None if self.trial is None else facts.Trial(self.trial),
         )
 
 
@@ -230,7 +237,9 @@ class SubscriptionStarted(Data):
     anchor: Time | None = Field(
         None, description="What its periods are counted from; absent is trial_until, else the time."
     )
-    trial_until: Time | None = Field(None, description="When its trial ends.")
+    trial_until: Time | None = Field(
+        None, description="When its trial ends; programs say what it does to their grants."
+    )
     attributes: dict[Name, PropertyValue] | None = Field(
         None, max_length=PROPERTIES_MAX, description="What is known about it."
     )

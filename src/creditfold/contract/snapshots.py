@@ -94,6 +94,7 @@ class SubscriptionState(Output):
         None, description="What it becomes then; absent: what it is."
     )
     next_plan: str | None = Field(None, description="The plan that it then changes to.")
+    trial_until: Instant | None = Field(None, description="When its trial ends, while that lasts.")
 
 
 class CommitmentState(Output):

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from creditfold.core.calendar import END, Zone, calendar_anchor, local, period
 from creditfold.core.catalog import Span
 from creditfold.core.draft import Draft
 from creditfold.core.predicate import Value, holds
-from creditfold.core.program_facts import AnchoredAt, LocalTime, Program
+from creditfold.core.program_facts import AnchoredAt, LocalTime, Program, Trial
 from creditfold.core.program_state import (
     ATTACHMENT,
     SUBSCRIPTION,
@@ -37,6 +38,7 @@ class Subject(Struct, frozen=True):
     fields: dict[str, Value] | None
     zone_name: str
     anchor: int | None
+    trial_until: int | None = None
 
     def matches(self, span: Span) -> bool:
         """Whether the program grants to it in this span; without fields it does whoever it is."""
@@ -68,6 +70,13 @@ class Subject(Struct, frozen=True):
             if span.begin <= end < span.end and self.matches(span):
                 end = span.end
         return max(instant, min(end, self.until))
+
+    def latest(self, terms: Program) -> int:
+        """When what these terms grant ends whatever they say: what is for a trial, with it."""
+        if terms.trial is not Trial.ONLY:
+            return END
+        assert self.trial_until is not None, "a program for trials grants to one without"
+        return self.trial_until
 
 
 def subjects(draft: Draft, program: str) -> Iterator[Subject]:
@@ -104,7 +113,7 @@ def subjects(draft: Draft, program: str) -> Iterator[Subject]:
             f"{program}:{id_}",
             max(since, held.since),
             held.granted_until,
-            spans,
+            tuple(part for span in spans for part in _around_trial(span, held.trial_until)),
             fields
             and {
                 **fields,
@@ -113,7 +122,23 @@ def subjects(draft: Draft, program: str) -> Iterator[Subject]:
             },
             profile.time_zone,
             held.anchor,
+            held.trial_until,
         )
+
+
+def _around_trial(span: Span, trial_until: int | None) -> Iterator[Span]:
+    """What the span says to a subscription whose trial ends then, or that has none."""
+    terms = span.terms
+    if terms is None or terms.trial is None:
+        yield span
+        return
+    ends = span.begin if trial_until is None else min(max(span.begin, trial_until), span.end)
+    silent = replace(span, terms=None, who=None)
+    in_trial, after = (span, silent) if terms.trial is Trial.ONLY else (silent, span)
+    if span.begin < ends:
+        yield replace(in_trial, end=ends)
+    if ends < span.end:
+        yield replace(after, begin=ends)
 
 
 def subject(draft: Draft, enrolment: str) -> Subject | None:

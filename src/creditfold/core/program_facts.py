@@ -34,12 +34,20 @@ class Proration(Struct, frozen=True):
     last: bool = False
 
 
+class Trial(StrEnum):
+    """When a program grants to a subscription with a trial, where not as to any other."""
+
+    AFTER = "after"
+    ONLY = "only"
+
+
 class Program(Struct, frozen=True):
     """What is granted when: `grant` is a template, its block and dates are not in force.
 
     Without `every` it grants once. Where it `resets`, a new grant ends the ones before it, and
     where it `drops`, with them the carried overage that its credit could have repaid. `overage`
-    says what becomes of usage that its credit could pay and none covers.
+    says what becomes of usage that its credit could pay and none covers. One that speaks of the
+    `trial` grants after it, or in it alone, and what is granted for a trial ends with it.
     """
 
     grant: CreditGranted
@@ -50,10 +58,11 @@ class Program(Struct, frozen=True):
     resets: bool = False
     drops: bool = False
     overage: OveragePolicy | None = None
+    trial: Trial | None = None
 
     def by_subscription(self, who: Predicate | None) -> bool:
         """Whether it grants to each subscription, and not to a customer once."""
-        if self.anchor is AnchoredAt.SUBSCRIPTION:
+        if self.anchor is AnchoredAt.SUBSCRIPTION or self.trial is not None:
             return True
         return who is not None and any(f.startswith("subscription.") for f in fields_of(who))
 

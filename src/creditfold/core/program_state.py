@@ -83,6 +83,10 @@ class Subscription(Struct, frozen=True):
     pending: Pending | None = None
     plans: tuple[tuple[int, str | None], ...] = ()
 
+    def in_trial(self, time: int) -> bool:
+        """Whether its trial lasts at the instant."""
+        return self.trial_until is not None and time < self.trial_until
+
     def plan_at(self, time: int) -> str | None:
         """The plan at an instant, by what is known; None before it began and once it has ended."""
         pending = self.pending

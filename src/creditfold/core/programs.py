@@ -130,7 +130,10 @@ def _grant(
     if terms.proration.last and held is not None:
         share_to = until = min(until, found.match_end(begin))
     body = _prorated(terms.grant, draft, share_to - share_from, length)
+    latest = found.latest(terms)
     expires_at = _expires_at(draft, found, terms, END if held is None else held[1])
+    if latest < END:
+        expires_at = latest if expires_at is None else min(expires_at, latest)
     number = 1 if known is None else known.granted + 1
     while not blocks.free(draft, f"{found.id}:{number}"):
         number += 1
@@ -147,7 +150,8 @@ def _grant(
             cut = Cut(block, _steps(draft, terms.grant), share_from, length)
     draft.put(ENROLMENT, found.id, Enrolment(number, first, until, cut))
     reach = Reach(terms.grant.unit, terms.grant.scope)
-    given = None if terms.overage is None else GivenOverage(terms.overage, reach, until)
+    counts_until = min(until, latest)
+    given = None if terms.overage is None else GivenOverage(terms.overage, reach, counts_until)
     _give_overage(draft, found.id, given)
 
 
@@ -255,7 +259,7 @@ def subject_changed(program: str, *, by_subscription: bool) -> Rejection:
     whom = "each subscription" if by_subscription else "the customer"
     return Rejection(
         Code.SUBJECT_CHANGED,
-        f"program {program} grants to {whom}, by its first who and anchor, and keeps doing so: "
+        f"program {program} grants to {whom}, by its first terms, and keeps doing so: "
         "give the other one another id",
     )
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from creditfold.core import revenue
-from creditfold.core.calendar import END
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
 from creditfold.core.enrolment import Subject, grid, next_due, subject, unknown_subscription
@@ -60,7 +59,7 @@ def read(
             break
         coming += instant >= funds.start
         held = grid(draft, found, terms, instant if known is None else known.first, instant)
-        instant = END if held is None else held[1]
+        instant = None if held is None else found.next_match(held[1])
     if granted + coming > GRANTS_MAX:
         return Rejection(
             Code.QUANTITY_OUT_OF_RANGE,

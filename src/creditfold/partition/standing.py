@@ -53,6 +53,7 @@ def subscriptions(
             period_ends_at=_instant(ends if pending is None else pending.at),
             at_period_end=None if pending is None else pending.status,
             next_plan=None if pending is None or pending.change is None else pending.change.plan,
+            trial_until=_instant(record.trial_until if record.in_trial(at) else None),
         )
 
 
