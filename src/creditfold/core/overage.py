@@ -196,8 +196,10 @@ def schedule_repayment(draft: Draft) -> None:
     """
     account = draft.edit_account()
     instants = {draft.present} if draft.freed else set()
-    if draft.carried_at is not None:
-        instants.add(draft.carried_at)
+    at = draft.carried_at
+    # What is carried as it happens has found no credit, unless there is some that it may not draw.
+    if at is not None and (at > draft.present or _available(draft)):
+        instants.add(at)
     for at in sorted(instants):
         agenda: Agenda = draft.get(AGENDA) or Agenda()
         if not any(item[:2] == (at, Phase.REPAYMENT) for item in agenda.items):
