@@ -13,13 +13,15 @@ with their own name in front:
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, MutableMapping
 
 from creditfold.broker.connection import Connection
 from creditfold.contract.envelope import write_binary
 from creditfold.contract.partitions import Home, partition_of
 from creditfold.contract.topics import CATALOG_TYPES, OUTPUTS, USAGE, topic_of
 from creditfold.log.records import Range, Record
+from creditfold.partition.codec import decode_key, encode_key
 from creditfold.partition.fold import PartitionFold, Sealed
 from creditfold.partition.store import MemoryStore, Store
 from creditfold.partition.stored import StoredState
@@ -126,19 +128,41 @@ def _record(message: object) -> Record:
 
 
 class _Table:
-    """Committed state in a Faust table, over what was set up."""
+    """Committed state in a Faust table, over what was set up; a scan costs by what it yields."""
 
     def __init__(self) -> None:
-        self.table: dict[bytes, bytes] = {}
+        self.table: MutableMapping[bytes, bytes] = {}
         self.base: dict[bytes, bytes] = {}
+        self._keys: defaultdict[bytes, set[bytes]] = defaultdict(set)
 
     def get(self, key: bytes) -> bytes | None:
         return self.table.get(key) or self.base.get(key)
 
+    def begin(self, base: dict[bytes, bytes], table: MutableMapping[bytes, bytes]) -> None:
+        self.base, self.table = base, table
+        for key in base:
+            self._keys[_prefix(key)].add(key)
+
+    def write(self, changes: dict[bytes, bytes | None]) -> None:
+        for key, value in changes.items():
+            if value is not None:
+                self.table[key] = value
+                self._keys[_prefix(key)].add(key)
+                continue
+            if key in self.table:
+                del self.table[key]
+            self.base.pop(key, None)
+            self._keys[_prefix(key)].discard(key)
+
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        found = self.base | dict(self.table.items())
-        begin = prefix + start
-        return iter(sorted((k, v) for k, v in found.items() if k.startswith(prefix) and k >= begin))
+        keys = sorted(key for key in self._keys[prefix] if key >= prefix + start)
+        return ((key, self.table.get(key) or self.base[key]) for key in keys)
+
+
+def _prefix(key: bytes) -> bytes:
+    """All but the id: what the records of one kind of a customer have in common."""
+    customer, kind, _ = decode_key(key)
+    return encode_key((customer, kind, ""))
 
 
 class _TableState(StoredState):
@@ -178,20 +202,15 @@ def faust(options: dict) -> None:
     table = app.Table("state", key_type=bytes, value_type=bytes, partitions=partitions)
     states, made = folds(options, _TableState)
     for state in states:
-        state.reader.base = state.changes()
+        state.reader.begin({k: v for k, v in state.changes().items() if v is not None}, table)
         state.written()
-        state.reader.table = table
 
     async def settle(partition: int) -> None:
         for topic, key, value, headers, *_ in made[partition].seal().outputs:
             await topics[topic].send(
                 key=key, value=value, headers=list(headers), partition=partition
             )
-        for key, value in states[partition].changes().items():
-            if value is not None:
-                table[key] = value
-            elif key in table:
-                del table[key]
+        states[partition].reader.write(states[partition].changes())
         states[partition].written()
 
     @app.agent(app.topic(USAGE.name, **raw))

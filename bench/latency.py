@@ -11,7 +11,7 @@ from facts import put, usage, wall
 from stand import Process, Stand, Watcher, read_outcome
 
 _TICK_SECONDS = 0.002
-_WARM_SECONDS = 10.0  # of code paths that are compiled as they get used, the broker's above all
+_WARM_SECONDS = 5.0
 
 
 class Percentiles(NamedTuple):
