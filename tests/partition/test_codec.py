@@ -87,7 +87,8 @@ FULL = {
     state.ACCOUNT: [state.Account("USD", 1), state.Account("USD", BIG, 7, "ab", 0, 3, {"é": BIG},
                                                            {"meter:m": 1}, {"USD": 2}, 3,
                                                            {"USD": 9}, {"USD": 4}, ("USD",),
-                                                           ("s:shortfall:1",), "f", "b", 5)],
+                                                           ("s:shortfall:1",), "f", "b", 5,
+                                                           {"USD": 6})],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
                                   {"default": facts.OveragePolicy.CARRY}, {"p:s": GIVEN}, 1,
@@ -97,7 +98,7 @@ FULL = {
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
                     facts.Period(0, BIG), "4910", "p:c", True,
                     ROLLOVER, "a", 5, state.Periods(-1, Every(months=1), "UTC"), "d:b",
-                    facts.DrawsOn.INVOICE, BIG),
+                    facts.DrawsOn.INVOICE, BIG, 4),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 15), currency="USD", products={"p": (BIG, 1)}, breakage=14,

@@ -52,6 +52,7 @@ class Block:
     refunded: Fraction = Fraction(0)
     applied: Fraction = Fraction(0)
     draws_on: str = "usage"
+    waits: bool = False
     paid_invoices: int = 0
     granted: Fraction = Fraction(0)
     released: int = 0
@@ -59,6 +60,9 @@ class Block:
     posted: dict[str, int] = field(default_factory=dict)
 
     def covers(self, time: int) -> bool:
+        """What waits for its payment covers nothing, and begins when it is paid."""
+        if self.waits:
+            return False
         return self.effective_at <= time and (self.expires_at is None or time < self.expires_at)
 
     @property
@@ -264,8 +268,26 @@ class Customer:
             else:
                 block.available += amount
 
+    def wake(self, time: int) -> None:
+        """What is paid by now may be used from now on."""
+        for block in self.blocks.values():
+            paid = self.sold(block.id) and self.funded(block.id) >= block.worth
+            if block.waits and block.issued and paid:
+                block.waits, block.effective_at = False, max(block.effective_at, time)
+
     def advance(self, now: int) -> None:
         """What is due by `now` happens; a block is where its interval says it is."""
+        due = {i.due_at for i in self.invoices.values() if i.recognition == "on_due"}
+        for at in (*sorted(each for each in due if each < now), now):
+            self._advance(at)
+            for invoice in self.invoices.values():
+                if invoice.recognition == "on_due" and invoice.due_at <= at:
+                    for line in invoice.lines:
+                        line.book(line.gross)
+            self.wake(at)
+        self._advance(now)
+
+    def _advance(self, now: int) -> None:
         for name, hold in list(self.holds.items()):
             if hold.expires_at <= now:
                 self.give_back(name, now)
@@ -273,13 +295,9 @@ class Customer:
             if block.expires_at is not None and block.expires_at <= now:
                 block.expired += block.issued + block.available
                 block.issued = block.available = Fraction(0)
-            elif block.effective_at <= now:
+            elif block.effective_at <= now and not block.waits:
                 block.available += block.issued
                 block.issued = Fraction(0)
-        for invoice in self.invoices.values():
-            if invoice.recognition == "on_due" and invoice.due_at <= now:
-                for line in invoice.lines:
-                    line.book(line.gross)
 
     def funded(self, block: str) -> int:
         """What of the lines that sell it is booked; an accrued concession is from its grant on.
@@ -310,6 +328,7 @@ class Customer:
         ends = [hold.expires_at for hold in self.holds.values()]
         for block in self.blocks.values():
             ends += [block.effective_at, block.expires_at or now]
+        ends += [i.due_at for i in self.invoices.values() if i.recognition == "on_due"]
         return sorted({end for end in ends if end <= now})
 
     def sold(self, block: str) -> int:
@@ -403,6 +422,7 @@ class Model:
         if time < changed.created_at:
             raise Refused("before_customer")
         apply(self, changed, event, time)
+        changed.wake(min(time, self.now))
         self.customers[id_] = changed
 
     def name_overage(self, customer: str, usage: tuple[str, str, int], id_: str) -> None:

@@ -49,7 +49,7 @@ def adjust(model: Model, customer: Customer, event: Event, time: int) -> None:
     if quantity < 0 and block.price and block.quantity + quantity < block.granted:
         raise Refused("forfeiture_not_allowed")
     block.quantity += quantity
-    if block.effective_at > model.now:
+    if block.effective_at > model.now or block.waits:
         block.issued += quantity
     else:
         block.available += quantity

@@ -122,6 +122,7 @@ def grant(model: Model, customer: Customer, event: Event, time: int) -> None:
         issued=quantity,
         granted=quantity,
         draws_on=data.get("draws_on", "usage"),
+        waits=data.get("usable") == "when_funded",
     )
     value = 0 if data["kind"] in ("goodwill", "sla") else value  # nobody buys a concession
     if customer.sold(data["block"]) > value:

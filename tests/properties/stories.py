@@ -39,6 +39,7 @@ def commands(draw: st.DrawFn, number: int, at: int, *, rolling: bool) -> Event:
     if data["kind"] == "paid":
         data["value"] = {"amount": draw(st.sampled_from(["1", "3.33", "10"])), "currency": "USD"}
         data["funding"] = {"invoice": f"i{number}", "line": "1"}
+        data["usable"] = draw(st.sampled_from(["at_once", "at_once", "when_funded"]))
     if draw(st.booleans()):
         data["effective_at"] = text(at + draw(st.sampled_from([-HOUR, MINUTE, HOUR, DAY])))
     if rolling or draw(st.booleans()):

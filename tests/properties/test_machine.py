@@ -172,6 +172,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         scope=scopes,
         funding=st.none() | st.tuples(st.sampled_from(INVOICES), st.sampled_from(["1", "2"])),
         pays=st.sampled_from(["usage", "usage", "usage", "invoice"]),
+        usable=st.sampled_from([None, None, "at_once", "when_funded"]),
     )
     def grant(
         self, name: str, block: str, unit: str, quantity: str, value: str, **rest: Any
@@ -197,6 +198,9 @@ class FoldAgainstModel(RuleBasedStateMachine):
         for key in ("priority", "scope"):
             if rest[key] is not None:
                 data[key] = rest[key]
+        priced = Fraction(data.get("value", {}).get("amount", "0")) > 0
+        if rest["usable"] is not None and priced and rest["kind"] not in ("sla", "goodwill"):
+            data["usable"] = rest["usable"]
         if rest["funding"] is not None:
             data["funding"] = dict(zip(("invoice", "line"), rest["funding"], strict=True))
         self._send(self._new("credit.granted", name, data))

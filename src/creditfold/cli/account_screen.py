@@ -78,12 +78,20 @@ def show_account(out: Console, view: dict[str, Any], run: Run) -> None:
 
 def _balances(out: Console, view: dict[str, Any]) -> None:
     units = dict.fromkeys(
-        (*view["usable"], *view["for_invoices"], *view["overage"], *view["credit_limits"])
+        (
+            *view["usable"],
+            *view["for_invoices"],
+            *view["unpaid"],
+            *view["overage"],
+            *view["credit_limits"],
+        )
     )
     if not units:
         out.print("  no credit was granted yet, and nothing was used")
         return
     columns = {"usable": "usable", "held": "held", "overage": "overage, not billed"}
+    if view["unpaid"]:
+        columns |= {"unpaid": "waits for payment"}
     if view["for_invoices"]:
         columns |= {"for_invoices": "for invoices"}
     if view["credit_limits"]:
@@ -145,12 +153,19 @@ def block_bar(block: dict[str, Any]) -> Text:
 
 def state(block: dict[str, Any]) -> str:
     """A word for where most of the block's life is."""
+    if "waits_for" in block:
+        return _waits_for(block["waits_for"])
     if block["issued"] != "0":
         return "not yet active"
     if block["available"] != "0":
         return "active"
     words = (word for place, _, _, word in PARTS if place in GONE and block[place] != "0")
     return next(words, "used up")
+
+
+def _waits_for(lines: list[dict[str, str]]) -> str:
+    named = ", ".join(f"invoice {each['invoice']} line {each['line']}" for each in lines)
+    return f"waits for payment of {named}" if named else "waits for an invoice line that sells it"
 
 
 def _expiry(out: Console, view: dict[str, Any]) -> None:

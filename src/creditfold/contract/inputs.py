@@ -92,7 +92,19 @@ class GrantData(Data):
         description="invoice: it pays the lines of invoices in its currency, within its scope of "
         "products and meters, and no usage.",
     )
+    usable: Literal["at_once", "when_funded"] = Field(
+        "at_once",
+        description="when_funded: not before all of its price is paid, or billed where the invoice "
+        "is recognised on issue or on its due date.",
+    )
     reason: Text | None = Field(None, description="Why it was given, for people.")
+
+    @model_validator(mode="after")
+    def _is_paid(self) -> Self:
+        kind = facts.Kind(self.kind)
+        if self.usable == "when_funded" and (kind.compensates or kind is facts.Kind.PROMOTIONAL):
+            raise invalid(f"nobody pays for {self.kind} credit: leave usable out")
+        return self
 
     @model_validator(mode="after")
     def _pays_invoices(self) -> Self:
@@ -117,6 +129,7 @@ class GrantData(Data):
             scope=None if scope is None else scope.core(),
             reason=self.reason,
             draws_on=facts.DrawsOn(self.draws_on),
+            when_funded=self.usable == "when_funded",
         )
 
 
@@ -151,6 +164,10 @@ class CreditGranted(GrantData):
             raise invalid("failed_period says what goodwill or sla credit makes up for; drop it")
         if self.tops_up is not None and self.draws_on == "invoice":
             raise invalid("tops_up answers for credit that usage may draw: draws_on usage")
+        if self.usable == "when_funded" and (
+            self.value is None or not self.value.amount.coefficient
+        ):
+            raise invalid("usable when_funded waits for the price: give value, or leave usable out")
         return self
 
     def body(self) -> facts.CreditGranted:

@@ -12,6 +12,13 @@ from creditfold.core.facts import Kind
 from creditfold.core.program_state import SubscriptionStatus
 
 
+class UnpaidLine(Output):
+    """An invoice line that sells a block and does not fund all of it yet."""
+
+    invoice: str = Field(description="The invoice's id.")
+    line: str = Field(description="The line's.")
+
+
 class BlockBalance(Output):
     """Where a block's units are."""
 
@@ -25,7 +32,14 @@ class BlockBalance(Output):
     transferred_from: str | None = Field(
         None, description="The <customer>:<block> that it came from."
     )
-    effective_at: Instant = Field(description="From when it may be drawn.")
+    effective_at: Instant = Field(
+        description="From when it may be drawn; at the earliest, while it waits for its payment."
+    )
+    waits_for: tuple[UnpaidLine, ...] | None = Field(
+        None,
+        description="While it waits for its payment, the lines that it waits for; none: no line "
+        "sells it yet. Absent: it does not wait.",
+    )
     expires_at: Instant | None = Field(None, description="The first instant at which it is gone.")
     unit: str = Field(description="What it is counted in.")
     quantity: Decimal = Field(description="Its size: the sum of its places.")
@@ -130,6 +144,7 @@ class Snapshot(Output):
     overage: dict[str, Decimal] = Field(
         description="Overage not invoiced, by unit of its price, else by meter:<meter>."
     )
+    unpaid: dict[str, Decimal] = Field({}, description="What may be used once it is paid, by unit.")
     held: dict[str, Decimal] = Field({}, description="What holds have of the blocks, by unit.")
     holds: tuple[OpenHold, ...] = Field((), description="All open holds.")
     top_ups: tuple[OpenTopUps, ...] = Field((), description="Top-ups, by unit.")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from creditfold.core import grant_postings, revenue, top_ups
 from creditfold.core.booking import bind_funding
+from creditfold.core.calendar import END
 from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
@@ -95,7 +96,7 @@ def grant(
     enrolment: str | None = None,
     periods: Periods | None = None,
 ) -> Rejection | None:
-    """Make a block. It is available at once, or from `effective_at` on."""
+    """Make a block. It is available at once, or from `effective_at` on, or when it is funded."""
     read = amounts(draft.catalog, body)
     if isinstance(read, Rejection):
         return read
@@ -127,7 +128,7 @@ def grant(
         value=paid,
         currency=currency,
         granted_at=draft.time,
-        effective_at=effective_at,
+        effective_at=END if body.when_funded else effective_at,
         expires_at=body.expires_at,
         priority=body.priority,
         scope=body.scope,
@@ -139,6 +140,7 @@ def grant(
         rollover=body.rollover,
         periods=None if body.rollover is None else periods,
         draws_on=body.draws_on,
+        granted_from=effective_at if body.when_funded else None,
     )
     draft.edit_block(body.block).value = terms.price
     refusal = _funding_fits(draft, body, terms) or top_ups.receive(draft, body)
@@ -233,12 +235,17 @@ def issue(draft: Draft, block_id: str, terms: Terms) -> None:
     enter_wallet(draft, block_id, terms)
     items: list[Item] = []
     if terms.effective_at > draft.now:
-        items.append((terms.effective_at, Phase.ACTIVATION, block_id))
+        items += _activation(block_id, terms)
     else:
         draft.move(block_id, terms, Place.ISSUED, Place.AVAILABLE, terms.quantity)
     items += _expiry(draft, block_id, terms)
     if items:
         draft.schedule(*items)
+
+
+def _activation(block_id: str, terms: Terms) -> list[Item]:
+    """When the block may be used, where it does not wait for its payment."""
+    return [] if terms.waits else [(terms.effective_at, Phase.ACTIVATION, block_id)]
 
 
 def _expiry(draft: Draft, block_id: str, terms: Terms) -> list[Item]:
@@ -272,9 +279,10 @@ def expire(draft: Draft, block_id: str) -> None:
     terms = draft.granted(block_id)
     assert terms.expires_at is not None
     draft.unschedule(Phase.EXPIRY, block_id)
-    left = draft.edit_block(block_id).available
+    source = Place.ISSUED if terms.waits else Place.AVAILABLE
+    left = getattr(draft.edit_block(block_id), source)
     if left:  # all of it may be held, and stays usable for that
-        draft.move(block_id, terms, Place.AVAILABLE, Place.EXPIRED, left)
+        draft.move(block_id, terms, source, Place.EXPIRED, left)
     # What ends at an instant belongs to the period that ends there.
     revenue.post_expiry(draft, block_id, terms, terms.expires_at - 1)
 
@@ -306,5 +314,5 @@ def revive(draft: Draft, block_id: str, terms: Terms) -> None:
     for phase in _OF_A_BLOCK:
         draft.unschedule(phase, block_id)
     if draft.edit_block(block_id).issued:
-        draft.schedule((terms.effective_at, Phase.ACTIVATION, block_id))
+        draft.schedule(*_activation(block_id, terms))
     draft.schedule(*_expiry(draft, block_id, terms))

@@ -102,7 +102,7 @@ def change_expiry(draft: Draft, body: ExpiryChanged) -> Rejection | None:
     terms = known(draft, body.block)
     if isinstance(terms, Rejection):
         return terms
-    if body.expires_at <= terms.effective_at:
+    if body.expires_at <= terms.starts:
         return Rejection(
             Code.EMPTY_INTERVAL,
             "expires_at is not after the block's effective_at: void the block instead",

@@ -95,6 +95,7 @@ def compensate(
         drawn.append((slice_, Place.AVAILABLE, amount - part, None))
     made = rolled.made(draft, past, was)
     rolled.make(draft, {id_: more for id_, more in made.items() if more > 0})
+    _lapse_unpaid(draft, rest)
     _shift(draft, {key: amount for key, amount in rest.items() if amount < 0})
     _shift(draft, {key: n for key, n in rest.items() if n > 0 and key[1] is Place.HELD})
     for slice_, source, amount, hold in drawn:
@@ -144,6 +145,15 @@ def _shift(draft: Draft, rest: Mapping[Rest, int]) -> None:
     for (block_id, at, hold), amount in rest.items():
         source, to = (Place.AVAILABLE, at) if amount > 0 else (at, Place.AVAILABLE)
         draft.move(block_id, draft.granted(block_id), source, to, abs(amount), hold=hold)
+
+
+def _lapse_unpaid(draft: Draft, rest: Counter[Rest]) -> None:
+    """What waits for its payment expires without having been available."""
+    for block_id, at, hold in list(rest):
+        if at is Place.ISSUED and rest[block_id, at, hold] and draft.granted(block_id).waits:
+            amount = -rest.pop((block_id, at, hold))
+            rest[block_id, Place.EXPIRED, None] -= amount
+            draft.move(block_id, draft.granted(block_id), at, Place.EXPIRED, amount)
 
 
 def take_back(draft: Draft, slice_: Slice, amount: int) -> None:

@@ -279,6 +279,8 @@ class Draft:
                 self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
+            elif place is Place.ISSUED and terms.waits:
+                self.await_payment(terms, change)
         self.moves.append(Move(block, source, to, amount, value or 0))
         if self.units_only:
             return
@@ -305,6 +307,15 @@ class Draft:
                 *(line or (None, None)),
             )
         )
+
+    def await_payment(self, terms: Terms, change: int) -> None:
+        """So much more or less that usage may have then waits for its payment."""
+        if not terms.pays_usage:
+            return
+        account = self.edit_account()
+        left = account.unpaid.get(terms.unit, 0) + change
+        unpaid = {unit: n for unit, n in account.unpaid.items() if unit != terms.unit}
+        account.unpaid = {**unpaid, terms.unit: left} if left else unpaid
 
     def uncover(self, over: Overage, usage: Usage, quantity: int, amount: int) -> None:
         """Enter more or less of a usage that no block covers, in steps of its meter and unit."""

@@ -128,7 +128,10 @@ class Rollover(Struct, frozen=True, omit_defaults=True):
 
 
 class CreditGranted(Struct, frozen=True):
-    """A block of credit: `quantity` of `unit`, valid in [effective_at, expires_at)."""
+    """A block of credit: `quantity` of `unit`, valid in [effective_at, expires_at).
+
+    It may be used at once, or `when_funded`.
+    """
 
     block: str
     kind: Kind
@@ -145,6 +148,7 @@ class CreditGranted(Struct, frozen=True):
     rollover: Rollover | None = None
     tops_up: str | None = None
     draws_on: DrawsOn = DrawsOn.USAGE
+    when_funded: bool = False
 
 
 class RatedAmount(Struct, frozen=True):

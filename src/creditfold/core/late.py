@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from creditfold.core import blocks, journal
+from creditfold.core import blocks, journal, waiting
 from creditfold.core.bodies import CustomerBody
 from creditfold.core.burn import burn, burn_more, unwound
 from creditfold.core.compensate import changed_slices, compensate, respread, take_back, uncover
@@ -105,7 +105,8 @@ def command(draft: Draft, body: CustomerBody) -> None:
 
 
 def _answered(draft: Draft) -> Command:
-    """What was done, as it stands."""
+    """What was done, as it stands; what it has paid for may be used from now on."""
+    waiting.wake(draft)
     profile: Profile | None = draft.get(PROFILE)
     before: Profile | None = draft.before(PROFILE, "")
     if before is None or profile is None or before.decides_as(profile):

@@ -230,7 +230,7 @@ def _cut(draft: Draft, enrolment: str, known: Enrolment) -> None:
     terms = draft.granted(cut.block)
     block = draft.edit_block(cut.block)
     share = half_even(cut.whole * max(0, draft.time - cut.begin), cut.length)
-    excess = min(block.available, block.quantity - share)
+    excess = min(block.unused, block.quantity - share)
     if excess > 0:
         # Voided, not expired: its interval goes on, and usage within it must not take it back.
         release(draft, cut.block, terms, excess, Place.VOIDED)

@@ -65,6 +65,7 @@ def fall_due(draft: Draft, subject: str) -> None:
         rollover=None,
         rolled_from=block_id,
         rolled=terms.rolled + 1,
+        granted_from=None,
     )
     draft.edit_block(reopened).value = value
     issue(draft, reopened, made)

@@ -40,7 +40,7 @@ def roll(draft: Draft, block_id: str) -> None:
     """Move what the terms let roll into a new block; trim what is above the cap, oldest first."""
     terms = draft.granted(block_id)
     rule = terms.rollover
-    if rule is None or terms.rolled >= rule.times:
+    if rule is None or terms.rolled >= rule.times or terms.waits:
         return
     cap = _cap(draft, block_id, terms, rule)
     promise = draft.promised.get(block_id, Promise())
@@ -69,6 +69,7 @@ def roll(draft: Draft, block_id: str) -> None:
         priority=terms.priority if rule.priority is None else rule.priority,
         rolled_from=block_id,
         rolled=terms.rolled + 1,
+        granted_from=None,
     )
     draft.edit_block(rolled_into).value = value
     draft.note_rolled(rolled_into, "value", value)
@@ -116,7 +117,7 @@ def _granted(draft: Draft, enrolment: str) -> Iterator[tuple[str, Terms]]:
             continue
         block: Block = draft.get(BLOCK, block_id)
         promised = draft.promised.get(block_id, Promise()).units
-        left = block.available or block.held or promised
+        left = block.available or block.held or promised or (terms.waits and block.issued)
         if terms.enrolment == enrolment and terms.rolled_from is None and left:
             yield block_id, terms
 
@@ -190,7 +191,8 @@ def _ends(draft: Draft, terms: Terms, rule: Rollover) -> int | None:
         return terms.expires_at
     if terms.periods is not None:
         return period_at(draft, terms.periods, draft.time)[1]
-    return draft.time + terms.expires_at - terms.effective_at
+    began = terms.effective_at if terms.granted_from is None else terms.granted_from
+    return draft.time + terms.expires_at - began
 
 
 def next_id(draft: Draft, block_id: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.calendar import Every
+from creditfold.core.calendar import END, Every
 from creditfold.core.exact import Exact, pow10
 from creditfold.core.facts import DrawsOn, Kind, OveragePolicy, Period, Rollover
 from creditfold.core.predicate import Value
@@ -27,7 +27,8 @@ class Account(Struct, gc=False):
     steps of the unit of its price, or of `meter:<meter>` where it has none. `on_credit` is what
     holds have set aside on the credit limit. `carried` counts the overage that credit may repay,
     and `owed` is what credit of each unit would repay of it.
-    `full` is what was usable when credit last became available from a grant.
+    `full` is what was usable when credit last became available from a grant, `unpaid` what will be
+    once it is paid.
     `tops_up` are the units that are topped up when they are low, `commitments` the terms that
     usage may still count in.
     `next_due` is the earliest instant in the agenda. `looked` is how many publications of programs
@@ -53,6 +54,7 @@ class Account(Struct, gc=False):
     front: str = ""
     boundary: str = ""
     pruned_to: int = -(2**62)
+    unpaid: dict[str, int] = {}
 
 
 class Profile(Struct, frozen=True):
@@ -93,7 +95,9 @@ class Terms(Struct, frozen=True, gc=False):
     which `recurs` or granted once. `rolled` counts how often credit has rolled over into it,
     `periods` are its program's, where it may roll over.
     `transferred_from` is the `<customer>:<block>` that it came from. `tranche` is its part of lines
-    that fund its program: a price that came with them, beside the `value` of the grant.
+    that fund its program: a price that came with them, beside the `value` of the grant. Credit that
+    may be used when it is funded was `granted_from` an instant on; its `effective_at` is the end of
+    the calendar until it is, and then not before.
     """
 
     kind: Kind
@@ -119,6 +123,18 @@ class Terms(Struct, frozen=True, gc=False):
     transferred_from: str | None = None
     draws_on: DrawsOn = DrawsOn.USAGE
     tranche: int = 0
+    granted_from: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is yet to be paid, and may not be used before."""
+        return self.effective_at == END
+
+    @property
+    def starts(self) -> int:
+        """From when it may be used, as far as that is known."""
+        waits_from = self.granted_from if self.waits else None
+        return self.effective_at if waits_from is None else waits_from
 
     @property
     def rolls_on(self) -> bool:

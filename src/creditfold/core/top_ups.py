@@ -72,10 +72,11 @@ def _ask(draft: Draft, unit: str) -> None:
 
 
 def _balance(draft: Draft, unit: str) -> int:
-    """What is usable, less what holds have of the credit limit, less what it would repay."""
+    """What is usable or waits for its payment, less what holds have of the credit limit, and less
+    what would repay carried overage."""
     account = draft.edit_account()
     aside = account.on_credit.get(unit, 0) + account.owed.get(unit, 0)
-    return account.usable.get(unit, 0) - aside
+    return account.usable.get(unit, 0) + account.unpaid.get(unit, 0) - aside
 
 
 def _wanted(terms: TopUpTerms, balance: int) -> int:

@@ -128,9 +128,9 @@ def _granted(draft: Draft, enrolment: str, start: int, end: int) -> Iterator[str
         terms = draft.terms(block_id)
         if terms is None or terms.enrolment != enrolment:
             continue  # the id was another's
-        if terms.effective_at < start:
+        if terms.granted_at < start:
             break
-        if terms.effective_at < end:
+        if terms.granted_at < end:
             found.append(block_id)
     yield from reversed(found)
 
@@ -165,7 +165,7 @@ def fund(draft: Draft, enrolment: str, block_id: str) -> None:
 def _covers(line: BilledLine, terms: Terms) -> bool:
     tranches = line.tranches
     assert tranches is not None
-    return tranches.start <= terms.effective_at < tranches.end
+    return tranches.start <= terms.granted_at < tranches.end
 
 
 def _allot(

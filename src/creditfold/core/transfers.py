@@ -38,6 +38,10 @@ def send(draft: Draft, body: CreditTransferred) -> Rejection | None:
     terms, amount = found
     block: Block = draft.get(BLOCK, body.block)
     value = share(block, amount)
+    if terms.waits:
+        return Rejection(
+            Code.NOT_PAID, f"block {body.block} waits for its payment: transfer it after that"
+        )
     if value > revenue.transferable(block):
         return Rejection(
             Code.NOT_PAID,

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from creditfold.contract.snapshots import BlockBalance, OpenHold, OpenTopUps, Snapshot
+from creditfold.contract.snapshots import (
+    BlockBalance,
+    OpenHold,
+    OpenTopUps,
+    Snapshot,
+    UnpaidLine,
+)
 from creditfold.core import revenue
 from creditfold.core.catalog import Catalog
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.exact import decimal
 from creditfold.core.fold import fold_due
 from creditfold.core.holds import spendable
+from creditfold.core.invoice_state import INVOICE, Invoice
 from creditfold.core.overlay import Overlay
 from creditfold.core.programs import look
 from creditfold.core.state import (
@@ -65,6 +72,7 @@ def snapshot(state: State, catalog: Catalog, customer: str, at: int) -> Snapshot
         usable=texts(account.usable),
         for_invoices=texts(_for_invoices(state, customer)),
         overage=texts(account.overage),
+        unpaid=texts(account.unpaid),
         held=texts(held),
         holds=tuple(_hold(id_, hold, units, text) for id_, hold in holds),
         top_ups=tuple(
@@ -127,10 +135,23 @@ def _for_invoices(state: State, customer: str) -> Counter[str]:
 def _blocks(state: State, customer: str) -> Iterator[BlockBalance]:
     for block_id, terms in state.scan(customer, TERMS):
         block: Block = state.get((customer, BLOCK, block_id))
-        yield _block(block_id, terms, block)
+        waits = terms.waits and block.issued
+        waits_for = tuple(_waits_for(state, customer, block)) if waits else None
+        yield _block(block_id, terms, block, waits_for)
 
 
-def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
+def _waits_for(state: State, customer: str, block: Block) -> Iterator[UnpaidLine]:
+    """The lines that sell the block and are not booked whole."""
+    for invoice_id, line_id in block.lines:
+        invoice: Invoice = state.get((customer, INVOICE, invoice_id))
+        for line in invoice.lines:
+            if line.line == line_id and line.booked < line.gross:
+                yield UnpaidLine(invoice=invoice_id, line=line_id)
+
+
+def _block(
+    block_id: str, terms: Terms, block: Block, waits_for: tuple[UnpaidLine, ...] | None
+) -> BlockBalance:
     def units(amount: int) -> str:
         return decimal(amount, terms.exponent)
 
@@ -145,7 +166,8 @@ def _block(block_id: str, terms: Terms, block: Block) -> BlockBalance:
         program=None if terms.enrolment is None else terms.enrolment.partition(":")[0],
         rolled_from=terms.rolled_from,
         draws_on=None if terms.pays_usage else "invoice",
-        effective_at=rfc3339(terms.effective_at),
+        effective_at=rfc3339(terms.starts),
+        waits_for=waits_for,
         expires_at=None if terms.expires_at is None else rfc3339(terms.expires_at),
         unit=terms.unit,
         quantity=units(block.quantity),
