@@ -125,6 +125,28 @@ def test_top_ups_and_what_was_asked_for_are_shown(tmp_path) -> None:
         assert text in result.stdout
 
 
+def test_a_trial_and_what_waits_for_its_payment_are_shown(tmp_path) -> None:
+    start = {"subscription": "s", "plan": "pro", "period": "month"}
+    grant = {"block": "b2", "kind": "paid", "unit": "USD", "quantity": "7", "usable": "when_funded"}
+    price = {"value": {"amount": "7", "currency": "USD"}}
+    line = {"line": "4", "amount": "7", "sells": [{"block": "b2"}]}
+    bill = {"invoice": "i2", "currency": "USD", "recognition": "on_payment", "lines": [line]}
+    directory = published(
+        tmp_path / "d",
+        event("s9", "subscription.started", start | {"trial_until": "2026-03-09T00:00:00Z"}),
+        event("g2", "credit.granted", grant | price),
+    )
+    shown = ("customer", "show", "ada", "--data-dir", directory, "--at", NOON)
+    result = invoke(*shown)
+    for text in ("trial until", "2026-03-09 00:00", "waits for an invoice line"):
+        assert text in " ".join(result.stdout.split())
+    published(directory, event("i2", "invoice.issued", bill))
+    assert {"USD": "7"} == show(directory, "--at", NOON)["unpaid"]
+    result = invoke(*shown)
+    for text in ("waits for payment of", "i2 line 4"):
+        assert text in " ".join(result.stdout.split())
+
+
 def test_commitments_and_what_is_missing_of_them_are_shown(tmp_path) -> None:
     commitment = {"unit": "USD", "quantity": "100", "term": "P1D"}
     start = {"subscription": "s", "plan": "pro", "period": "month", "commitment": commitment}

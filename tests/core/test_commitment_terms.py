@@ -86,16 +86,17 @@ def test_usage_ahead_of_the_clock_counts_in_the_term_that_it_lies_in():
     assert ("0", "7") == (term(book, 1)["counted"], term(book, 2)["counted"])
 
 
-def test_a_term_that_began_before_the_log_knew_counts_what_the_log_still_holds():
-    """Usage of last week, and bought credit that lapsed since; what is older is forgotten."""
+def test_a_term_that_began_before_the_log_knew_counts_what_can_still_change():
+    """Usage of the last days, and bought credit that lapsed since; not usage from before that."""
     book = Book()
     book.grant("b", "100", expires_at="2026-01-20T00:00:00Z")
     book.invoice({"amount": "100", "sells": [{"block": "b"}]})
-    book.use("40", at="2026-01-15T00:00:00Z")
+    book.use("5", at="2026-01-16T00:00:00Z")
+    book.use("40", at="2026-01-18T00:00:00Z")
     start = {"subscription": "s", "plan": "pro", "period": "month", "anchor": START}
     body = start | {"commitment": YEAR}
-    book.applied("subscription.started", body, "2026-01-25T00:00:00Z")
-    assert "100" == term(book)["counted"]
+    book.applied("subscription.started", body, "2026-01-20T12:00:00Z")
+    assert "95" == term(book)["counted"]
 
 
 def test_a_months_end_and_the_zone_of_the_start_say_when_terms_end():
@@ -109,3 +110,29 @@ def test_a_months_end_and_the_zone_of_the_start_say_when_terms_end():
     book.applied("customer.updated", {"time_zone": "UTC"}, "2026-02-01T00:00:00Z")
     found = [c["ends_at"] for c in book.snapshot("2026-04-15T00:00:00Z")["commitments"]]
     assert ["2026-02-27T23:00:00Z", "2026-03-30T22:00:00Z", "2026-04-29T22:00:00Z"] == found
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize(("widened", "counted"), [(None, "20"), (5, "35"), (1, "75")])
+def test_of_a_term_that_began_in_the_past_usage_of_the_late_window_counts(
+    widened: int | None, counted: str, dropped: bool
+):
+    """Whatever else the journal holds or has dropped: what was kept when the window widened."""
+    book = Book()
+    book.applied("customer.updated", {"credit_limits": {"USD": "99"}})
+    for day, used in ((1, "40"), (3, "10"), (5, None), (6, "5"), (8, "20"), (10, None)):
+        book.at = f"2026-01-{day:02d}T00:00:00Z"
+        if dropped:
+            hold = {"hold": f"h{day}", "unit": "USD", "quantity": "1", "expires_at": END}
+            book.applied("hold.placed", hold)
+            book.applied("hold.released", {"hold": f"h{day}"})
+        if day == widened:
+            policy = {"version": 1, "effective_from": book.at, "author": "a", "reason": "r"}
+            book.published("policy.published", policy | {"keys": {"late.window": "P20D"}})
+        if used is not None:
+            book.use(used)
+    commitment = {"unit": "USD", "quantity": "1000", "term": "year"}
+    start = {"subscription": "s", "plan": "pro", "period": "month"}
+    past = {"anchor": "2026-01-01T00:00:00Z", "commitment": commitment}
+    book.applied("subscription.started", start | past)
+    assert counted == term(book)["counted"]

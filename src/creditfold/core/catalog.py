@@ -157,6 +157,7 @@ class Catalog:
         self.late_window_max = max(
             each.late_window for each in (self.initial, *(v.policy for v in self.policies))
         )
+        self._kept_since = _kept_since(self.initial.late_window, self.policies)
         self.states = any(v.policy.statement_every is not None for v in self.policies)
         self._unpublished = self.initial, self.initial.hash
         self.programs: dict[str, tuple[ProgramVersion, ...]] = {
@@ -180,6 +181,10 @@ class Catalog:
             for owner in dict.fromkeys(version.owner for version in card.versions):
                 self._cards_of.setdefault(owner, []).append(prepared)
         self.prices_plans = any(plan is not None for _, plan in self._cards_of)
+
+    def kept_since(self, now: int) -> int:
+        """From when on every journal has all that there was, however much it has dropped by now."""
+        return max(self._kept_since, now - self.late_window_max)
 
     def exponent(self, unit: str) -> int | None:
         """Decimals of the unit in the ledger, or None for a unit that nobody declared."""
@@ -242,6 +247,16 @@ class Catalog:
                     if name not in found and (where is None or holds(where, properties)):
                         found[name] = Price(name, exponent, quantity * factor, text)
         return found
+
+
+def _kept_since(widest: int, policies: Sequence[PolicyVersion]) -> int:
+    """What was outside a late window before it was widened may have been dropped."""
+    since = -(2**62)
+    for version in policies:
+        if version.policy.late_window > widest:
+            since = version.recorded_at - widest
+            widest = version.policy.late_window
+    return since
 
 
 def _span(versions: Sequence[ProgramVersion], begin: int, end: int) -> Span:

@@ -52,7 +52,7 @@ def _changed(draft: Draft, was: Callable[[str], Terms]) -> Iterator[tuple[Use, U
         for (_, kind, id_), terms in draft.changes.items()
         if kind == TERMS and terms is not None and _bought(terms) != _bought(was(id_))
     }
-    oldest = journal.due_place(draft.now - draft.catalog.late_window_max, Phase.HOLD_END, "")
+    oldest = journal.due_place(draft.catalog.kept_since(draft.now), Phase.HOLD_END, "")
     for id_, item in draft.scan(JOURNAL, oldest) if priced else ():
         drew = isinstance(item, Use) and not priced.isdisjoint(dict(item.slices))
         if drew and (draft.customer, JOURNAL, id_) not in draft.changes:
@@ -71,8 +71,12 @@ def lapses(draft: Draft) -> Iterator[Lapse]:
 
 
 def used_before(draft: Draft, term: CommitmentTerm) -> Iterator[int]:
-    """Usage may be ahead of the log by minutes, and a subscription may begin in the past."""
-    for _, item in journal.behind(draft, journal.due_place(term.begin, Phase.HOLD_END, "")):
+    """Usage may be ahead of the log by minutes, and a subscription may begin in the past.
+
+    What may have been dropped from the journal does not count, whether it was or not.
+    """
+    since = max(term.begin, draft.catalog.kept_since(draft.now))
+    for _, item in journal.behind(draft, journal.due_place(since, Phase.HOLD_END, "")):
         if isinstance(item, Use):
             yield counts(draft, term, item)
 
