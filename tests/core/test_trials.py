@@ -116,6 +116,24 @@ def test_a_trial_that_is_cancelled_gets_nothing_after_it():
         assert blocks == given(book)
 
 
+def test_a_trial_may_end_earlier_or_later_than_was_said():
+    """What was granted stays; what comes goes by the new end."""
+    early, later = "2026-01-20T00:00:00Z", "2026-02-05T00:00:00Z"
+    for until, dates_after in ((early, [early, ENDS]), (later, [later, "2026-02-25T00:00:00Z"])):
+        book = begun(trial="after")
+        change = {"subscription": "s", "trial_until": until}
+        book.applied("subscription.changed", change, early)
+        assert state(book).get("trial_until") == (None if until == early else later)
+        book.sweep("2026-02-26T00:00:00Z")
+        assert dates_after == dates(outcomes(book.records))[: len(dates_after)]
+    weekly = {"every": "week", "anchor": "2026-01-10T00:00", "grant": GRANT | {"expires": "never"}}
+    book = begun(trial="only", **weekly)
+    book.applied("subscription.changed", {"subscription": "s", "trial_until": early}, early)
+    book.sweep("2026-02-26T00:00:00Z")
+    assert [START, "2026-01-17T00:00:00Z"] == dates(outcomes(book.records))
+    assert ENDS == book.block("pro:s:2")["expires_at"]
+
+
 def test_a_reset_in_a_trial_grants_nothing_that_is_for_after_it():
     """It has granted nothing that could be reset."""
     book = begun(trial="after")

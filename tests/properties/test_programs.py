@@ -69,7 +69,9 @@ def steps(draw: st.DrawFn) -> list[tuple[int, str, Event]]:
     mine = "subscription" in str(who) or draw(st.booleans())
     found: list[tuple[int, str, Event]] = []
     for number, hour in enumerate(sorted(hours)):
-        what = draw(st.sampled_from(["program", "tier", "plan", "halt", "go", "end", "attach"]))
+        what = draw(
+            st.sampled_from(["program", "tier", "plan", "trial", "halt", "go", "end", "attach"])
+        )
         data: Event = {"program": "p", "version": number + 1}
         if what in ("program", "end"):
             data["effective_from"] = text(BEGIN + (hour + draw(st.sampled_from([0, 72]))) * HOUR)
@@ -84,6 +86,10 @@ def steps(draw: st.DrawFn) -> list[tuple[int, str, Event]]:
             case "plan":
                 kind = "subscription.changed"
                 data = {"subscription": "s", "plan": draw(st.sampled_from(["pro", "free"]))}
+            case "trial":
+                kind = "subscription.changed"
+                ends = BEGIN + (hour + draw(st.sampled_from([-48, 0, 72]))) * HOUR
+                data = {"subscription": "s", "trial_until": text(ends)}
             case "attach":
                 kind = draw(st.sampled_from(["program.attached", "program.detached"]))
                 data = {"program": "p"}
@@ -99,7 +105,8 @@ class Walk:
 
     def __init__(self, zone: str, trial: int | None = None) -> None:
         self.zone = tz.gettz(zone)
-        self.trial = trial
+        self.anchor = BEGIN + (trial or 0) * HOUR
+        self.trial = BEGIN if trial is None else self.anchor
         self.versions: list[Event] = []
         self.tier, self.plan, self.active = "tin", "pro", True
         self.attached: bool | None = None
@@ -115,7 +122,8 @@ class Walk:
             case "customer.updated":
                 self.tier = data["attributes"]["tier"]
             case "subscription.changed":
-                self.plan = data["plan"]
+                self.plan = data.get("plan", self.plan)
+                self.trial = instant(data["trial_until"]) if "trial_until" in data else self.trial
             case "program.attached" if self.versions:
                 self.attached = True
             case "program.detached" if self.versions:
@@ -149,8 +157,7 @@ class Walk:
         """Whether what is said of trials lets it grant."""
         if trial is None:
             return True
-        lasts = self.trial is not None and now < BEGIN + self.trial * HOUR
-        return lasts == (trial == "only")
+        return (now < self.trial) == (trial == "only")
 
     def matches(self, who: Event) -> bool:
         if "not" in who:
@@ -166,7 +173,7 @@ class Walk:
             self.first = now
         anchor: Any = terms.get("anchor")
         if anchor in (None, "subscription"):
-            moment = self.first if anchor is None else BEGIN + (self.trial or 0) * HOUR
+            moment = self.first if anchor is None else self.anchor
             shown = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)).astimezone(
                 self.zone
             )

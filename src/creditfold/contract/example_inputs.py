@@ -273,6 +273,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "plan": "team",
             "period": "quarter",
             "anchor": NOON,
+            "trial_until": NOON,
             "attributes": {"seats": 40, "trial": None},
             "commitment": {"unit": "USD", "quantity": "18000", "term": "year"},
             "at_period_end": True,

@@ -267,6 +267,9 @@ class SubscriptionChanged(Data):
     plan: Name | None = Field(None, description="The new plan.")
     period: Interval | None = Field(None, description="The new length of its periods.")
     anchor: Time | None = Field(None, description="What its periods are counted from now.")
+    trial_until: Time | None = Field(
+        None, description="When its trial ends now; what was granted for it stays as it is."
+    )
     attributes: dict[Name, PropertyValue | None] | None = Field(
         None, max_length=PROPERTIES_MAX, description="New values by name; null removes one."
     )
@@ -287,6 +290,7 @@ class SubscriptionChanged(Data):
             self.attributes or {},
             self.at_period_end,
             None if self.commitment is None else self.commitment.core(),
+            self.trial_until,
         )
 
 

@@ -130,6 +130,7 @@ class SubscriptionChanged(Struct, frozen=True):
     attributes: dict[str, Value | None] = {}
     at_period_end: bool = False
     commitment: Commitment | None = None
+    trial_until: int | None = None
 
 
 class SubscriptionRenewed(Struct, frozen=True):

@@ -189,6 +189,7 @@ def _changed(known: Subscription, body: SubscriptionChanged, since: int) -> Subs
         anchor=known.anchor if body.anchor is None else body.anchor,
         attributes={name: value for name, value in attributes.items() if value is not None},
         since=since,
+        trial_until=known.trial_until if body.trial_until is None else body.trial_until,
     )
 
 
