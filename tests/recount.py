@@ -8,9 +8,10 @@ units, at the time of the last fact. It reads facts in the order of their time, 
 and facts of unknown customers or meters among them, and assumes: default burn order, usage never
 late, one rate card version without `where`, blocks without scope, two decimals to each currency,
 no payment of more than an invoice, credit for invoices that is free or billed whole on issue and
-pays tax too, lines over periods of whole seconds, earned by time, commitments in the customer's
-currency, of terms in days from the start on, earned as they end, and programs for everyone or for a
-plan that grant every so many days from their first grant on, whole and until the next.
+pays tax too, blends of blocks that no hold has, lines over periods of whole seconds, earned by
+time, commitments in the customer's currency, of terms in days from the start on, earned as they
+end, and programs for everyone or for a plan that grant every so many days from their first grant
+on, whole and until the next.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Customer:
         self.blocks: list[Row] = []
         self.invoices: dict[str, Row] = {}
         self.for_invoices: list[Row] = []
+        self.blends: list[tuple[Row, Row]] = []
         self.by_credit: dict[str, int] = defaultdict(int)
         self.overage: list[Row] = []
         self.accrued: dict[str, Fraction] = defaultdict(Fraction)
@@ -122,6 +124,29 @@ class Recount:
                 "left": Fraction(data["quantity"]),
             }
         )
+        for name in data.get("blends", []):
+            self.blend(customer, next(each for each in blocks if each["id"] == name), blocks[-1])
+
+    def blend(self, customer: Customer, old: Row, new: Row) -> None:
+        """All that is left of a block goes on in another, with what of its price is not earned."""
+        used, left = self.used(old), old["left"]
+        new["value"] += old["value"] - used
+        new["quantity"] += left
+        new["left"] += left
+        old |= {"value": used, "quantity": old["quantity"] - left, "left": Fraction(0)}
+        customer.blends.append((old, new))
+
+    def follow(self, customer: Customer, funded: dict[str, int]) -> None:
+        """What pays for more of a block than stays there goes after what was blended."""
+        for old, new in customer.blends:
+            part = max(0, funded[old["id"]] - old["value"])
+            funded[old["id"]] -= part
+            funded[new["id"]] += part
+
+    def used(self, block: Row) -> int:
+        """What of its price is earned by usage, in cents."""
+        share = 1 - block["left"] / block["quantity"] if block["quantity"] else 0
+        return round(block["value"] * share)
 
     def usage_recorded(self, customer: Customer, data: Row) -> None:
         quantity, meter = Fraction(data["quantity"]), data["meter"]
@@ -194,7 +219,7 @@ class Recount:
 
     def lapsed(self, block: Row, funded: int) -> Fraction:
         """What of the rest was paid for, half even to a step of the unit."""
-        used = round(block["value"] * (1 - block["left"] / block["quantity"]))
+        used = self.used(block)
         unearned, step = block["value"] - used, self.steps[block["unit"]]
         if unearned <= 0:
             return Fraction(0)
@@ -283,9 +308,10 @@ class Recount:
                 else:
                     earned["4030"] += self.plain(line, net)
         earned["4010"] += sum(round(amount * 100) for amount in customer.accrued.values())
+        self.follow(customer, funded)
         usable: dict[str, Fraction] = defaultdict(Fraction)
         for block in customer.blocks:
-            used = round(block["value"] * (1 - block["left"] / block["quantity"]))
+            used = self.used(block)
             earned["4000"] += used
             if block["end"] is not None and block["end"] <= self.now:
                 if block["left"]:

@@ -81,6 +81,21 @@ def test_credit_for_invoices_is_told_apart_and_what_it_paid_is_shown(tmp_path) -
     assert "line 1 of invoice i2" in result.stdout
 
 
+def test_what_was_blended_is_told_with_where_it_came_from(tmp_path) -> None:
+    grant = {"block": "n1", "kind": "paid", "unit": "USD", "quantity": "5", "blends": ["b1"]}
+    directory = published(tmp_path / "d", event("n1", "credit.granted", grant, time=NOON))
+
+    old, new = show(directory, "--at", NOON)["blocks"]
+    assert ("b1", "0", "10") == (old["block"], old["available"], old["rolled_out"])
+    assert (["b1"], "15", "15") == (new["blends"], new["quantity"], new["available"])
+    assert old["value"] == new["value_now"] == new["carrying"]
+    result = invoke("customer", "show", "ada", "--data-dir", directory, "--at", NOON)
+    assert "paid with b1, active" in " ".join(result.stdout.split())
+    result = invoke("trace", "n1", "--data-dir", directory)
+    for text in ("available → rolled_out", "R-BLEND", "rolled1-rolled0"):
+        assert text in result.stdout
+
+
 def test_what_of_an_invoice_is_for_grants_to_come_is_told(tmp_path) -> None:
     grant = {"kind": "included", "unit": "USD", "quantity": "5", "expires": "period_end"}
     terms = {"grant": grant, "every": "month"}

@@ -184,6 +184,8 @@ def setting() -> Book:
         {"amount": "1", "arrears_for": [{"meter": "gb", "from": NOW, "to": NOW}]}, invoice="arrears"
     )
     book.grant("ended", "1", effective_at="2026-01-01T00:00:00Z", expires_at=NOW)
+    book.grant("spent", "1")
+    book.applied("credit.voided", {"block": "spent", "reason": "r"})
     book.grant(
         "lasting", "1", effective_at="2026-01-01T00:00:00Z", expires_at="2026-03-01T00:00:00Z"
     )
@@ -239,6 +241,8 @@ SINGLE: dict[Code, Given] = {
     Code.BLOCK_EXISTS: granted({"block": "known"}),
     Code.EMPTY_INTERVAL: granted({"expires_at": NOW}),
     Code.VALUE_NOT_FREE: granted({"kind": "promotional"}),
+    Code.UNIT_DIFFERS: granted({"unit": "credits", "blends": ["known"]}),
+    Code.KIND_DIFFERS: granted({"kind": "included", "blends": ["known"]}),
     Code.CURRENCY_DIFFERS: granted({"block": "sold", "value": WORTH | {"currency": "EUR"}}),
     Code.SOLD_ABOVE_VALUE: granted({"block": "sold", "value": WORTH | {"amount": "9"}}),
     Code.FUNDING_DISAGREES: granted({"funding": {"invoice": "plain", "line": "9"}}),
@@ -468,6 +472,15 @@ OTHERS: list[tuple[Code, Given]] = [
     (Code.FUNDING_DISAGREES, issued({"invoice": "coming"}, {"sells": [{"block": "x"}]})),
     (Code.FUNDING_DISAGREES, issued({"invoice": "coming"}, {"arrears_for": ["none"]})),
     (Code.UNKNOWN_TOP_UP, granted({"tops_up": "none"})),
+    (Code.INVALID_VALUE, granted({"blends": []})),
+    (Code.INVALID_VALUE, granted({"blends": ["new"]})),
+    (Code.INVALID_VALUE, granted({"blends": ["known", "known"]})),
+    (Code.UNKNOWN_BLOCK, granted({"blends": ["known", "none"]})),
+    (Code.UNKNOWN_BLOCK, granted({"blends": ["sold"]})),
+    (Code.KIND_DIFFERS, granted({"draws_on": "invoice", "blends": ["known"]})),
+    (Code.CURRENCY_DIFFERS, granted({"value": WORTH | {"currency": "EUR"}, "blends": ["known"]})),
+    (Code.BLOCK_EXPIRED, granted({"blends": ["known", "ended"]})),
+    (Code.ABOVE_UNUSED, granted({"blends": ["spent"]})),
     (Code.UNKNOWN_UNIT, topped_up("none", "5")),
     (Code.QUANTITY_NOT_EXACT, topped_up("USD", "0.000000000001")),
     (Code.QUANTITY_OUT_OF_RANGE, topped_up("USD", HUGE)),

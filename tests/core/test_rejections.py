@@ -52,6 +52,8 @@ def told(given: Given) -> str:
 
 C = Code
 BY_PLAN = {"field": "subscription.plan", "eq": "pro"}
+BLENDS = {"blends": ["known"]}
+EURO = WORTH | {"currency": "EUR"}
 NO_UNIT_GRANT = PROGRAM["grant"] | NO_UNIT
 PAIRS = [
     (C.UNKNOWN_TYPE, C.UNKNOWN_FIELD, Given("usage.imagined", {"quantiy": "1"})),
@@ -134,6 +136,15 @@ PAIRS = [
         C.UNKNOWN_TOP_UP,
         granted({"tops_up": "none", "funding": {"invoice": "sale", "line": "1"}}),
     ),
+    (C.UNKNOWN_UNIT, C.UNKNOWN_BLOCK, granted(NO_UNIT | {"blends": ["none"]})),
+    (C.UNKNOWN_BLOCK, C.QUANTITY_NOT_POSITIVE, granted({"quantity": "0", "blends": ["none"]})),
+    (C.UNKNOWN_BLOCK, C.BLOCK_EXISTS, granted({"block": "known", "blends": ["none"]})),
+    (C.EMPTY_INTERVAL, C.UNIT_DIFFERS, granted({"unit": "credits", "expires_at": NOW} | BLENDS)),
+    (C.UNIT_DIFFERS, C.KIND_DIFFERS, granted({"unit": "credits", "kind": "included"} | BLENDS)),
+    (C.KIND_DIFFERS, C.CURRENCY_DIFFERS, granted({"kind": "included", "value": EURO} | BLENDS)),
+    (C.CURRENCY_DIFFERS, C.UNKNOWN_TOP_UP, granted({"tops_up": "none", "value": EURO} | BLENDS)),
+    (C.UNKNOWN_TOP_UP, C.BLOCK_EXPIRED, granted({"tops_up": "none", "blends": ["ended"]})),
+    (C.BLOCK_EXPIRED, C.ABOVE_UNUSED, granted({"blends": ["spent", "ended"]})),
     (C.QUANTITY_NOT_EXACT, C.UNKNOWN_HOLD, settled(quantity="1.5", hold="none")),
     (C.QUANTITY_NOT_POSITIVE, C.EMPTY_INTERVAL, held(quantity="0", expires_at=NOW)),
     (C.EMPTY_INTERVAL, C.HOLD_EXISTS, held(hold="open", expires_at=NOW)),
@@ -378,6 +389,7 @@ def test_every_code_is_given_by_a_fact_of_the_walk():
     used({}),
     granted({}),
     granted({"block": "sold"}),
+    granted(BLENDS),
     granted({"block": "later", "funding": {"invoice": "none", "line": "1"}}),
     issued({}),
     issued({}, {"tax": "1", "meter": "gb", "sells": [{"block": "known"}]}),

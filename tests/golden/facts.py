@@ -289,6 +289,9 @@ def _changes(book: Book) -> None:
     book.published("policy.published", POLICY | {"version": 3} | keys)
     book.invoice({"amount": "9", "sells": [{"block": "v2"}]}, invoice="g6")
     book.applied("credit.voided", {"block": "v2"} | why, "2026-03-17T00:00:00Z")
+    book.grant("old", "8")
+    book.invoice({"amount": "8", "sells": [{"block": "old"}]}, invoice="old")
+    book.grant("whole", "4", blends=["old"], scope={"include": {"products": ["disk"]}})
 
 
 def _granted_by_programs(book: Book) -> None:

@@ -98,11 +98,12 @@ FULL = {
         state.Terms(facts.Kind.SLA, "u", 0, 1, 0, "USD", 1, 2, 3, -4, SCOPE, "why",
                     facts.Period(0, BIG), "4910", "p:c", True,
                     ROLLOVER, "a", 5, state.Periods(-1, Every(months=1), "UTC"), "d:b",
-                    facts.DrawsOn.INVOICE, BIG, 4),
+                    facts.DrawsOn.INVOICE, BIG, 4, ("b",), BIG),
     ],
     state.BLOCK: [state.Block(), state.Block(
         *range(1, 15), currency="USD", products={"p": (BIG, 1)}, breakage=14,
-        lines=(("i", "1"),), rolled_into="b~1", unlikely=Exact(5, 2)
+        lines=(("i", "1"),), rolled_into="b~1", unlikely=Exact(5, 2),
+        blended_into=(("c", BIG), ("d", 1)),
     )],
     state.WALLET: [state.Wallet(()), state.Wallet(("id",), ("a", "b"))],
     state.AGENDA: [state.Agenda(), state.Agenda(((5, state.Phase.EXPIRY, "b"),

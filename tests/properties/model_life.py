@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -346,10 +346,18 @@ class Life:
 
     # Facts
 
-    def grant(self, block: Block) -> None:
-        if block.id in self.told().blocks:
+    def grant(self, block: Block, blends: Sequence[str] = ()) -> None:
+        """What is unused of the blocks that it blends is its own from then on."""
+        there = self.told().blocks
+        if block.id in there or any(id_ not in there for id_ in blends):
             raise Refused
-        self._make(*self._answer(self.now), block)
+        if any(not there[id_].unused or there[id_].paid != block.paid for id_ in blends):
+            raise Refused
+        command, found = self._answer(self.now)
+        for id_ in blends:
+            block.quantity += there[id_].unused
+            self._leave(command, found, id_, there[id_].unused, "rolled_out")
+        self._make(command, found, block)
 
     def _make(self, command: Command, found: Telling, block: Block) -> None:
         block.at["issued"] = block.original = block.quantity

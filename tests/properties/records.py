@@ -225,6 +225,7 @@ class Records:
         for step in self.steps():
             touched: set[tuple[str, str]] = set()
             customer = step.outcome.get("customer", "")
+            blended = self._blended(step)
             for record in (*step.entries, *step.lines):
                 if "block" not in record:
                     continue
@@ -238,7 +239,8 @@ class Records:
                     back = -1 if record["from"] in LEFT else 1
                     leaves = back * self.minor(key[0], record.get("value", "0"))
                     lot.released += leaves
-                    again = record["from"] == "expired"  # what is reopened goes on elsewhere
+                    # What is reopened goes on elsewhere; a blend has its value from the first.
+                    again = record["from"] == "expired" or record["block"] in blended
                     if "rolled_out" in (record["from"], record["to"]) and not again:
                         into = self.rolled[key]
                         touched.add(into)
@@ -250,6 +252,14 @@ class Records:
                 else:
                     lot.book(record)
             yield step, lots, touched
+
+    def _blended(self, step: Step) -> set[str]:
+        """The blocks of which a grant has what was unused."""
+        if step.outcome["cause"].get("type") != "creditfold.credit.granted.v1":
+            return set()
+        made = {entry["block"] for entry in step.entries if entry["from"] == "origin"}
+        terms = (self.terms[step.outcome["customer"], each] for each in made)
+        return {block for each in terms for block in each.get("blends", ())}
 
     def lots(self) -> dict[tuple[str, str], Lot]:
         """All blocks at the end."""

@@ -78,6 +78,8 @@ def changes(draw: st.DrawFn, number: int, at: int) -> Event:
     invoice = f"i{draw(st.integers(0, 6))}"
     sent = block | {"transfer": f"t{number}", "quantity": some}
     line = {"line": "1", "amount": draw(st.sampled_from(["1", "3.33"]))}
+    made = {"block": f"n{number}", "unit": "USD", "blends": [block["block"]]}
+    price = {"value": {"amount": line["amount"], "currency": "USD"}}
     note = {"credit_note": f"n{number}", "invoice": invoice, "lines": [line]}
     kind, data = draw(
         st.sampled_from(
@@ -100,6 +102,8 @@ def changes(draw: st.DrawFn, number: int, at: int) -> Event:
                 ("invoice.paid", {"invoice": invoice, "amount": "1"}),
                 ("invoice.issued", bill(invoice, at, "1")["data"]),
                 ("invoice.voided", {"invoice": invoice}),
+                ("credit.granted", made | {"kind": "paid", "quantity": some} | price),
+                ("credit.granted", made | {"kind": "promotional", "quantity": some}),
             ]
         )
     )

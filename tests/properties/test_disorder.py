@@ -58,9 +58,16 @@ def books(records: list[Event]) -> dict[tuple[str, str], int]:
 def answers(records: list[Event]) -> dict[str, Any]:
     """What commands and programs were answered: it stands, whatever usage comes late.
 
-    A hold takes what it then can, and what rolls over, is trimmed or ends is what is left.
+    A hold takes what it then can, and what rolls over, is trimmed or ends is what is left. What a
+    blend took along of what was funded by then stands too.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        "blended": [
+            (line["block"], line["credit_block"], line["amount"])
+            for line in postings(records)
+            if line["rule"] == "R-BLEND"
+        ]
+    }
     for outcome in outcomes(records):
         cause = outcome["cause"]
         done = cause.get("due", cause.get("type", ""))
@@ -72,7 +79,8 @@ def answers(records: list[Event]) -> dict[str, Any]:
             (entry["block"], entry["from"], entry["to"], entry["quantity"], entry.get("value"))
             for entry in outcome.get("entries", [])
             if "hold" not in entry
-            and entry["to"] not in ("drawn", "expired", "rolled_out")
+            and entry["to"] not in ("drawn", "expired")
+            and (entry["to"] != "rolled_out" or done.endswith("credit.granted.v1"))
             and not (resets and ("~" in entry["block"] or entry["to"] == "voided"))
         ]
         if moves or "due" not in cause:

@@ -108,6 +108,44 @@ class AnythingInOrder(FoldAgainstModel):
         data |= {"expires_at": text(self.now + how["life"]), "rollover": how["rollover"]}
         self._send(self._new("credit.granted", name, data))
 
+    def _grants(self) -> list[tuple[str, Event]]:
+        """Who was granted what."""
+        kind = "creditfold.credit.granted.v1"
+        return [(each["subject"], each["data"]) for each in self.facts if each["type"] == kind]
+
+    @precondition(lambda self: self._grants())
+    @rule(
+        which=st.integers(0, 10**6),
+        rolled=st.sampled_from(["", "", "", "~1"]),
+        also=st.integers(0, 2),
+        quantity=quantities,
+        value=amounts,
+        invoice=st.none() | st.sampled_from(INVOICES),
+        rollover=st.none() | rollovers(),
+    )
+    def blend(self, which: int, quantity: str, value: str, **how: Any) -> None:
+        """What is unused of a block goes on in another, which an invoice line may sell."""
+        grants = self._grants()
+        name, old = grants[which % len(grants)]
+        data = {
+            key: old[key] for key in ("kind", "unit", "draws_on", "failed_period") if key in old
+        }
+        alike = [
+            other["block"]
+            for who, other in grants
+            if who == name and (other["kind"], other["unit"]) == (old["kind"], old["unit"])
+        ]
+        blends = list(dict.fromkeys([old["block"] + how["rolled"], *alike[: how["also"]]]))
+        data |= {"block": f"n{self.count}", "quantity": quantity, "blends": blends}
+        if "value" in old:
+            currency = CUSTOMERS[name]
+            data["value"] = {"amount": in_currency(value, currency), "currency": currency}
+        if "value" in old and how["invoice"] is not None:
+            data["funding"] = {"invoice": how["invoice"], "line": "1"}
+        if how["rollover"] is not None:
+            data |= {"expires_at": text(self.now + DAY), "rollover": how["rollover"]}
+        self._send(self._new("credit.granted", name, data))
+
     @rule(
         name=WHO,
         program=st.sampled_from(PROGRAMS),

@@ -154,6 +154,7 @@ class LifeInOrder(RuleBasedStateMachine):
         life=st.sampled_from([None, HOUR, DAY, 3 * DAY]),
         priority=st.sampled_from([None, 1]),
         rule=rules,
+        blends=st.just([]) | st.lists(st.sampled_from(BLOCKS), max_size=2, unique=True),
     )
     def grant(self, block: str, quantity: int, *, paid: bool, start: int, **how: Any) -> None:
         self._pass(0)
@@ -171,12 +172,15 @@ class LifeInOrder(RuleBasedStateMachine):
             data["rollover"] = written(how["rule"])
         if how["priority"] is not None:
             data["priority"] = made.priority = how["priority"]
+        blends = [each for each in how["blends"] if each != block]
+        if blends:
+            data["blends"] = blends
         status = self._send("credit.granted", data)
         if paid and status == "applied":
             line = {"line": "1", "amount": str(quantity), "sells": [{"block": block}]}
             bill = {"invoice": f"i-{block}", "currency": "USD", "lines": [line]}
             assert "applied" == self._send("invoice.issued", bill)
-        self._agree(status, self.life.grant, made)
+        self._agree(status, self.life.grant, made, blends)
 
     @rule(
         quantity=quantities,

@@ -130,7 +130,7 @@ def blocks(out: Console, found: list[dict[str, Any]]) -> None:
     rows = [
         (
             block["block"],
-            f"{block['kind']}{' for invoices' if 'draws_on' in block else ''}, {state(block)}",
+            f"{_sort(block)}, {state(block)}",
             f"{block['quantity']} {block['unit']}",
             block_bar(block),
             total(block["drawn"], block["applied"]),
@@ -143,6 +143,11 @@ def blocks(out: Console, found: list[dict[str, Any]]) -> None:
     columns = ("block", "kind, state", "granted", "", "used", "left", "gone", "until")
     right = ("granted", "used", "left", "gone")
     out.print(screen.table(columns, rows, right=right, fixed=("", "until")))
+
+
+def _sort(block: dict[str, Any]) -> str:
+    text = f"{block['kind']}{' for invoices' if 'draws_on' in block else ''}"
+    return f"{text} with {', '.join(block['blends'])}" if "blends" in block else text
 
 
 def block_bar(block: dict[str, Any]) -> Text:

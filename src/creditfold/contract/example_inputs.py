@@ -146,6 +146,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "priority": 5,
             },
             "tops_up": "5f70bf18a086007016e948b04aed3b82.n1",
+            "blends": ["B-1", "B-2"],
             "draws_on": "usage",
             "usable": "when_funded",
             "reason": "order 4711",

@@ -298,6 +298,7 @@ _SNAPSHOT = snapshots.Snapshot(
             kind=Kind.PAID,
             program="pro-monthly",
             rolled_from="B0",
+            blends=("B-1", "B-2"),
             effective_at="2026-11-01T00:00:00Z",
             expires_at="2027-11-01T00:00:00Z",
             unit="credits",

@@ -156,6 +156,12 @@ class CreditGranted(GrantData):
         None, description="The notice that asked for it: each is answered once."
     )
 
+    blends: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="Blocks of the same kind and unit, whose unused part rolls into this one.",
+    )
+
     @model_validator(mode="after")
     def _failure(self) -> CreditGranted:
         if self.rollover is not None and self.rollover.expires is Until.PERIOD_END:
@@ -168,6 +174,9 @@ class CreditGranted(GrantData):
             self.value is None or not self.value.amount.coefficient
         ):
             raise invalid("usable when_funded waits for the price: give value, or leave usable out")
+        names = [self.block, *(self.blends or ())]
+        if len(names) != len(set(names)):
+            raise invalid("blends names other blocks than the new one, and each once")
         return self
 
     def body(self) -> facts.CreditGranted:
@@ -182,4 +191,5 @@ class CreditGranted(GrantData):
             rollover=None if self.rollover is None else self.rollover.core(),
             failed_period=None if self.failed_period is None else self.failed_period.core(),
             tops_up=self.tops_up,
+            blends=tuple(self.blends or ()),
         )

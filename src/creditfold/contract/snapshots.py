@@ -26,6 +26,9 @@ class BlockBalance(Output):
     kind: Kind = Field(description="What sort of credit it is.")
     program: str | None = Field(None, description="The program that granted it.")
     rolled_from: str | None = Field(None, description="The block from which it rolled over.")
+    blends: tuple[str, ...] | None = Field(
+        None, description="The blocks whose unused part was blended into it."
+    )
     draws_on: Literal["invoice"] | None = Field(
         None, description="invoice: it pays invoices, and is not usable; absent: it pays usage."
     )

@@ -91,12 +91,25 @@ def amounts(catalog: Catalog, body: CreditGranted) -> Amounts | Rejection:
 
 
 def grant(
+    draft: Draft, body: CreditGranted, enrolment: str, periods: Periods | None
+) -> Rejection | None:
+    """Make a block of a program. It is available from `effective_at` on, or when it is funded."""
+    terms = offered(draft, body, enrolment, periods)
+    if isinstance(terms, Rejection):
+        return terms
+    refusal = bind(draft, body, terms)
+    if refusal is None:
+        issue(draft, body.block, terms)
+    return refusal
+
+
+def offered(
     draft: Draft,
     body: CreditGranted,
     enrolment: str | None = None,
     periods: Periods | None = None,
-) -> Rejection | None:
-    """Make a block. It is available at once, or from `effective_at` on, or when it is funded."""
+) -> Terms | Rejection:
+    """What a grant would be, or why there is none."""
     read = amounts(draft.catalog, body)
     if isinstance(read, Rejection):
         return read
@@ -120,7 +133,7 @@ def grant(
     refusal = not_free(body)
     if refusal is not None:
         return refusal
-    terms = Terms(
+    return Terms(
         kind=body.kind,
         unit=body.unit,
         exponent=exponent,
@@ -142,12 +155,12 @@ def grant(
         draws_on=body.draws_on,
         granted_from=effective_at if body.when_funded else None,
     )
+
+
+def bind(draft: Draft, body: CreditGranted, terms: Terms) -> Rejection | None:
+    """Give the block its price, the lines that sell it and the request that it answers."""
     draft.edit_block(body.block).value = terms.price
-    refusal = _funding_fits(draft, body, terms) or top_ups.receive(draft, body)
-    if refusal is not None:
-        return refusal
-    issue(draft, body.block, terms)
-    return None
+    return _funding_fits(draft, body, terms) or top_ups.receive(draft, body)
 
 
 def not_free(body: CreditGranted) -> Rejection | None:

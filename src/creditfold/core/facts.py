@@ -149,6 +149,7 @@ class CreditGranted(Struct, frozen=True):
     tops_up: str | None = None
     draws_on: DrawsOn = DrawsOn.USAGE
     when_funded: bool = False
+    blends: tuple[str, ...] = ()
 
 
 class RatedAmount(Struct, frozen=True):

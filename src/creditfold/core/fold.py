@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from creditfold.core import (
-    blocks,
+    blends,
     changes,
     commitments,
     credit_notes,
@@ -267,7 +267,7 @@ _NO_TOP_UP = (CustomerCreated, TopUpDeclined)
 _HANDLERS: dict[type[Any], Callable[[Draft, Any], Rejection | None]] = {
     CustomerCreated: customers.create,
     CustomerUpdated: customers.update,
-    CreditGranted: blocks.grant,
+    CreditGranted: blends.grant,
     CreditVoided: changes.void,
     CreditAdjusted: changes.adjust,
     ExpiryChanged: changes.change_expiry,

@@ -48,6 +48,8 @@ class Code(StrEnum):
     BLOCK_EXISTS = "block_exists"
     EMPTY_INTERVAL = "empty_interval"
     VALUE_NOT_FREE = "value_not_free"
+    UNIT_DIFFERS = "unit_differs"
+    KIND_DIFFERS = "kind_differs"
     CURRENCY_DIFFERS = "currency_differs"
     SOLD_ABOVE_VALUE = "sold_above_value"
     FUNDING_DISAGREES = "funding_disagrees"

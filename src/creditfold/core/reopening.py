@@ -57,6 +57,8 @@ def fall_due(draft: Draft, subject: str) -> None:
         quantity=amount,
         value=value,
         tranche=0,
+        blends=(),
+        blended=0,
         granted_at=draft.time,
         effective_at=draft.time,
         expires_at=ends,

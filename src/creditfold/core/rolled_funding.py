@@ -9,12 +9,19 @@ from creditfold.core import revenue
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
 from creditfold.core.split import pairs
+from creditfold.core.state import Block
 
 ROLL = "R-ROLL"
+BLEND = "R-BLEND"
 
 
 def post_roll(
-    draft: Draft, source: str, block_id: str, amount: int, invoice: str | None = None
+    draft: Draft,
+    source: str,
+    block_id: str,
+    amount: int,
+    invoice: str | None = None,
+    rule: str = ROLL,
 ) -> None:
     """What is funded of units that rolled over goes with them: unbilled first, then the liability.
 
@@ -35,15 +42,16 @@ def post_roll(
     unbilled = min(amount, max(0, recognised - before))
     left.funded -= amount
     block.funded += amount
-    draft.note_rolled(source, "funded", -amount)
-    draft.note_rolled(block_id, "funded", amount)
+    if rule == ROLL:  # a blend is a command, and stands
+        draft.note_rolled(source, "funded", -amount)
+        draft.note_rolled(block_id, "funded", amount)
     draft.begin_entry()
     for debit, account, part in pairs(
         ((owed, carried), (Account.UNBILLED, amount - carried)),
         ((Account.UNBILLED, unbilled), (owed, amount - unbilled)),
     ):
         draft.post(
-            ROLL,
+            rule,
             debit,
             account,
             part,
@@ -103,16 +111,23 @@ def _origins(draft: Draft, block_id: str) -> Iterator[str]:
 
 
 def _open(draft: Draft, block_id: str) -> int:
-    """What of a block's value is not funded, and of the blocks that it rolled into."""
+    """What of a block's value is not funded, and of all that went on from it."""
     block = draft.edit_block(block_id)
     rest = 0 if block.rolled_into is None else _open(draft, block.rolled_into)
-    return max(0, block.worth - block.funded) + rest
+    return (
+        max(0, block.worth - block.funded) + rest + sum(part for _, part in _blended(draft, block))
+    )
+
+
+def _blended(draft: Draft, block: Block) -> tuple[tuple[str, int], ...]:
+    """Where else units went; in the past what funds them stands with the command that did."""
+    return () if draft.units_only else block.blended_into
 
 
 def post_late_funding(draft: Draft, block_id: str, invoice: str | None) -> None:
     """What has just funded a block of which nothing remains is breakage at once.
 
-    What funds units that have rolled over goes after them.
+    What funds units that have gone on to other blocks goes after them.
     """
     terms, block = draft.terms(block_id), draft.edit_block(block_id)
     if terms is not None:
@@ -122,4 +137,19 @@ def post_late_funding(draft: Draft, block_id: str, invoice: str | None) -> None:
             if part:
                 post_roll(draft, block_id, block.rolled_into, part, invoice)
                 post_late_funding(draft, block.rolled_into, invoice)
+        for into, left in _blended(draft, block):
+            part = min(left, max(0, block.funded - block.worth))
+            if part:
+                post_blend(draft, block_id, into, part, invoice)
+                post_late_funding(draft, into, invoice)
         revenue.post_breakage(draft, revenue.EXPIRE, block_id, terms, invoice=invoice)
+
+
+def post_blend(
+    draft: Draft, source: str, block_id: str, amount: int, invoice: str | None = None
+) -> None:
+    """So much of what was blended is funded, which goes with the units."""
+    post_roll(draft, source, block_id, amount, invoice, BLEND)
+    block = draft.edit_block(source)
+    left = ((into, rest - amount * (into == block_id)) for into, rest in block.blended_into)
+    block.blended_into = tuple(each for each in left if each[1])

@@ -63,6 +63,8 @@ def roll(draft: Draft, block_id: str) -> None:
         quantity=quantity,
         value=value,
         tranche=0,
+        blends=(),
+        blended=0,
         granted_at=draft.time,
         effective_at=draft.time,
         expires_at=ends,

@@ -95,9 +95,10 @@ class Terms(Struct, frozen=True, gc=False):
     which `recurs` or granted once. `rolled` counts how often credit has rolled over into it,
     `periods` are its program's, where it may roll over.
     `transferred_from` is the `<customer>:<block>` that it came from. `tranche` is its part of lines
-    that fund its program: a price that came with them, beside the `value` of the grant. Credit that
-    may be used when it is funded was `granted_from` an instant on; its `effective_at` is the end of
-    the calendar until it is, and then not before.
+    that fund its program: a price that came with them, beside the `value` of the grant. So is what
+    was `blended` into it when it was granted, of the blocks that it `blends`, whose units it has.
+    Credit that may be used when it is funded was `granted_from` an instant on; its `effective_at`
+    is the end of the calendar until it is, and then not before.
     """
 
     kind: Kind
@@ -124,6 +125,8 @@ class Terms(Struct, frozen=True, gc=False):
     draws_on: DrawsOn = DrawsOn.USAGE
     tranche: int = 0
     granted_from: int | None = None
+    blends: tuple[str, ...] = ()
+    blended: int = 0
 
     @property
     def waits(self) -> bool:
@@ -161,7 +164,7 @@ class Terms(Struct, frozen=True, gc=False):
     @property
     def cost(self) -> int:
         """What was asked for it; a concession was bought by nobody."""
-        return self.for_sale + self.tranche
+        return self.for_sale + self.tranche + self.blended
 
     @property
     def for_sale(self) -> int:
@@ -178,6 +181,8 @@ class Block(Struct, gc=False):
     arrives. `lines` are the (invoice, line) that sell it. `products` holds, per product, [units
     drawn, revenue posted]; `breakage` is posted too. Of a material right's units `unlikely` is the
     part that nobody is expected to draw, as it was estimated when revenue was last posted.
+    `rolled_into` is where its units went when it ended; `blended_into` where grants took them, with
+    what of their value is not funded yet.
     """
 
     issued: int = 0
@@ -200,6 +205,7 @@ class Block(Struct, gc=False):
     lines: tuple[tuple[str, str], ...] = ()
     rolled_into: str | None = None
     unlikely: Exact | None = None
+    blended_into: tuple[tuple[str, int], ...] = ()
 
     @property
     def remaining(self) -> int:

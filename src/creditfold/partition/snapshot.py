@@ -165,6 +165,7 @@ def _block(
         transferred_from=terms.transferred_from,
         program=None if terms.enrolment is None else terms.enrolment.partition(":")[0],
         rolled_from=terms.rolled_from,
+        blends=terms.blends or None,
         draws_on=None if terms.pays_usage else "invoice",
         effective_at=rfc3339(terms.starts),
         waits_for=waits_for,
