@@ -6,7 +6,7 @@ import pytest
 
 from core.book import Book
 from core.test_changes import sound
-from core.test_late import AGO, NOON, NOW, correct, moved, retract, uncovered, use
+from core.test_late import AGO, NOON, NOW, arrival, correct, moved, retract, uncovered, use
 
 IN_BETWEEN = "2026-01-02T11:30:00Z"
 LATER = "2026-01-02T14:00:00Z"
@@ -165,4 +165,18 @@ def test_late_usage_takes_the_place_of_usage_that_left_a_block_to_its_hold_alone
         moved(late)
     )
     assert [("u2", "3")] == uncovered(late)
+    sound(book)
+
+
+def test_under_arrival_what_is_reopened_beside_a_hold_was_no_breakage_yet():
+    """The rest of an expired block is earned with the last that holds have of it, and only once."""
+    book = Book()
+    arrival(book)
+    book.grant("b", "10", expires_at="2026-01-03T00:00:00Z")
+    book.invoice({"amount": "10", "sells": [{"block": "b"}]})
+    held(book, "2", "2026-01-04T00:00:00Z", "2026-01-02T23:00:00Z")
+    use(book, "late", "3", "2026-01-02T00:00:00Z", recorded="2026-01-03T00:00:00Z")
+    assert [("R-DRAW", "2000", "4000", 300)] == book.lines
+    book.sweep("2026-01-05T00:00:00Z")
+    assert [("R-EXPIRE", "2000", "4050", 700)] == book.lines
     sound(book)

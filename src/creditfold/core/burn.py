@@ -127,7 +127,8 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand:
         if asleep is not None:
             assert not block.available, f"block {block_id} is {asleep} and available at once"
             draft.move(block_id, terms, asleep, Place.AVAILABLE, part)
-        reopened = asleep is Place.EXPIRED
+        # What a hold has keeps the rest from being breakage yet.
+        reopened = asleep is Place.EXPIRED and not block.held
         draw_from(draft, demand, block_id, terms, Place.AVAILABLE, part, usage, reopened=reopened)
         # Others draw from it no more, though a hold may yet give something back.
         draft.exhausted |= part == left
