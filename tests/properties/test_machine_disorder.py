@@ -97,6 +97,7 @@ class AnythingInOrder(FoldAgainstModel):
         life=st.sampled_from([HOUR, DAY, 3 * DAY]),
         rollover=rollovers(),
         invoice=st.sampled_from(INVOICES),
+        waits=st.booleans(),
     )
     def grant_to_roll(self, name: str, block: str, quantity: str, kind: str, **how: Any) -> None:
         """Credit of every kind that rolls over; an invoice line may sell it."""
@@ -105,6 +106,8 @@ class AnythingInOrder(FoldAgainstModel):
         if kind != "promotional":
             data["value"] = {"amount": in_currency(how["value"], currency), "currency": currency}
             data["funding"] = {"invoice": how["invoice"], "line": "1"}
+            if how["waits"] and kind not in ("sla", "goodwill") and data["value"]["amount"] != "0":
+                data["usable"] = "when_funded"
         data |= {"expires_at": text(self.now + how["life"]), "rollover": how["rollover"]}
         self._send(self._new("credit.granted", name, data))
 
@@ -153,9 +156,12 @@ class AnythingInOrder(FoldAgainstModel):
         expires=st.sampled_from(["period_end", "P3D"]),
         rolls=st.booleans(),
         resets=st.sampled_from([None, "keep", "drop"]),
+        waits=st.sampled_from([False, False, True]),
     )
     def attach(self, name: str, program: str, every: str, expires: str, **how: Any) -> None:
         grant = {"kind": "promotional", "unit": "credits", "quantity": "70", "expires": expires}
+        if how["waits"]:
+            grant |= {"kind": "included", "usable": "when_funded"}
         terms: Event = {"grant": grant, "every": every}
         if how["rolls"]:
             terms["rollover"] = {"quantity": "50", "times": 2, "expires": "P2D"}
@@ -171,6 +177,18 @@ class AnythingInOrder(FoldAgainstModel):
     )
     def reset(self, name: str, program: str, what: str) -> None:
         self._send(self._new(what, name, {"program": program}))
+
+    @rule(
+        name=WHO,
+        invoice=st.sampled_from(INVOICES),
+        program=st.sampled_from(PROGRAMS),
+        recognition=st.sampled_from(["on_issue", "on_payment"]),
+    )
+    def fund(self, name: str, invoice: str, program: str, recognition: str) -> None:
+        span = {"from": text(self.now - DAY), "to": text(self.now + 2 * DAY)}
+        line = {"line": "1", "amount": "7", "funds": {"program": program} | span}
+        data = {"invoice": invoice, "currency": CUSTOMERS[name], "lines": [line]}
+        self._send(self._new("invoice.issued", name, data | {"recognition": recognition}))
 
     def _recent(self, what: str = "usage.recorded") -> list[Event]:
         kind = f"creditfold.{what}.v1"
