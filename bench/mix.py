@@ -209,6 +209,7 @@ def throughput(rounds: int, count: int, customers: int, before: Path | None) -> 
     title = f"{count:,} facts of {customers:,} customers, decoded, folded and encoded"
     columns = ("µs / fact", "facts / s", "throughput", "records / fact", "bytes / fact")
     table = Table("facts", *columns, "µs / record", title=title)
+    table.columns[0].no_wrap = True
     base = next(iter(taken.values()))
     for name, micros in taken.items():
         facts, records, size = sent[name]
