@@ -392,6 +392,70 @@ def test_under_arrival_credit_that_a_correction_returned_is_there_when_more_is_f
     assert ("1", "2") == (book.block()["drawn"], book.block()["expired"])
 
 
+@pytest.mark.parametrize("then", ["arrival", "event_time"])
+@pytest.mark.parametrize("quantity", ["0", "1", "3", "4", "9"])
+def test_what_was_corrected_as_it_came_is_corrected_again(then: str, quantity: str):
+    """Images of the block behind it are as if it had always been so: 3 of 5 are left to u2."""
+    book = Book()
+    arrival(book)
+    if then == "event_time":
+        book.published(
+            "policy.published",
+            {
+                "version": 2,
+                "effective_from": "2026-01-02T12:30:00Z",
+                "keys": {"late.order": then},
+                "author": "ops",
+                "reason": "in order from now on",
+            },
+        )
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    book.grant("b", "5")
+    use(book, "u1", "2", AGO)
+    use(book, "u2", "3", "2026-01-02T11:10:00Z")
+    correct(book, "u1", "1", at=NOON)
+    correct(book, "u1", quantity)
+    drawn = min(5, int(quantity) + 3)
+    owed = int(quantity) + 3 - drawn
+    assert (str(drawn), {"USD": str(owed)} if owed else {}) == (
+        book.block()["drawn"],
+        book.snapshot()["overage"],
+    )
+    sound(book)
+
+
+@pytest.mark.parametrize("rollover", [None, {"times": 1, "expires": "P2D"}])
+def test_what_expired_or_rolled_over_meanwhile_is_corrected_again(rollover: dict | None):
+    book = Book()
+    arrival(book)
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    more = {} if rollover is None else {"rollover": rollover}
+    book.grant("b", "7", expires_at="2026-01-02T11:30:00Z", **more)
+    use(book, "u1", "4", AGO)
+    correct(book, "u1", "1", at=NOON)
+    assert ("1", "7") == (book.block()["drawn"], book.block()["quantity"])
+    correct(book, "u1", "6")
+    assert ("6", {}) == (book.block()["drawn"], book.snapshot()["overage"])
+    sound(book)
+
+
+def test_what_drew_on_credit_that_was_not_there_yet_cannot_be_carried_any_more():
+    book = Book()
+    arrival(book)
+    book.grant("b", "5")
+    use(book, "u1", "2", AGO)
+    use(book, "u2", "3", "2026-01-02T11:10:00Z")
+    book.grant("c", "9", at=NOON, effective_at="2026-01-02T00:00:00Z")
+    correct(book, "u1", "4", at="2026-01-02T12:10:00Z")
+    assert "2" == book.block("c")["drawn"]
+    book.applied("customer.updated", {"overage": {"default": "carry"}}, "2026-01-02T12:20:00Z")
+    data = {"usage": {"source": "/tests", "id": "u1"}, "quantity": "30"}
+    assert "too_late" == book.refused("usage.corrected", data, NOW)
+    correct(book, "u1", "1")
+    assert ("4", "0") == (book.block("b")["drawn"], book.block("c")["drawn"])
+    sound(book)
+
+
 def test_usage_from_before_an_invoice_that_bills_overage_and_sells_a_block_to_come():
     """What is carried and billed is folded again, and the block is still to be granted."""
     book = Book()

@@ -223,6 +223,23 @@ def images(draft: Draft, kept: Mapping[tuple[str, Place], int] | None = None) ->
     return tuple(found)
 
 
+def given_back(item: Item, less: Mapping[str, int]) -> Item | None:
+    """The item with images in which so much less of each block is drawn, None where none can be."""
+    images = []
+    for image in item.images:
+        n = less.get(image.id, 0) if image.kind == BLOCK else 0
+        if not n:
+            images.append(image)
+            continue
+        block = restored(image)
+        if isinstance(block, Block) and block.drawn >= n and block.available >= -n:
+            changed = replace(block, available=block.available + n, drawn=block.drawn - n)
+            images.append(replace(image, record=_encoder.encode(changed)))
+        else:
+            return None
+    return item if images == [*item.images] else replace(item, images=tuple(images))
+
+
 def left(moves: Iterable[Move]) -> tuple[Move, ...]:
     """Those of a rollover that took value along."""
     return tuple(move for move in moves if move.to in (Place.ROLLED_OUT, Place.VOIDED))
@@ -243,6 +260,11 @@ def bounds(draft: Draft, use: Use) -> bool:
     )
 
 
+def as_it_comes(draft: Draft, place: str) -> bool:
+    """Whether what belongs at the place counts where it comes: nothing is folded again there."""
+    return not draft.policy.in_order or place <= draft.edit_account().settled
+
+
 def usage_place(time: int, behind: int, source: str, id_: str) -> str:
     """Where usage of this time stands, behind what has such a sequence or a lower one."""
     command = f"{_AFTER_USAGE}{behind:016x}" if behind else ""
@@ -259,7 +281,7 @@ def standing(draft: Draft, time: int) -> tuple[int, int]:
     instant = f"{time + _BEFORE_1970:016x}"
     if account.front < instant:
         return time, 0
-    if not draft.policy.in_order:
+    if as_it_comes(draft, instant + _USAGE):
         return instant_of(account.front), account.seq
     if account.front < instant + _USAGE:
         return time, 0
@@ -290,7 +312,7 @@ def last_before(draft: Draft, place: str) -> str:
     agenda for an instant that had gone by stands behind that command.
     """
     front = draft.edit_account().front
-    if place > front or not draft.policy.in_order:
+    if place > front or as_it_comes(draft, place):
         return front
     items = list(behind(draft, place))
     present = draft.present

@@ -12,6 +12,7 @@ empty may now have something left to expire.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -35,6 +36,7 @@ from creditfold.core.facts import (
 from creditfold.core.journal import Command, FellDue, Item, Money, Use
 from creditfold.core.overage_state import CARRIED
 from creditfold.core.past import REDONE, Past, Short
+from creditfold.core.rejections import Code, Rejection
 from creditfold.core.rollover import may_roll
 from creditfold.core.state import (
     AGENDA,
@@ -217,18 +219,24 @@ def _again(
             return past, redone
 
 
-def correct(draft: Draft, use: Use, changed: Use) -> None:
+def correct(draft: Draft, use: Use, changed: Use) -> Rejection | None:
     """Give a use that was folded the quantity of `changed`."""
-    more = changed.quantity > use.quantity
-    again = more or use.place <= draft.edit_account().boundary
-    if draft.policy.in_order and again:
+    account = draft.edit_account()
+    more, bounded = changed.quantity > use.quantity, use.place <= account.boundary
+    if (more or bounded) and not journal.as_it_comes(draft, use.place):
         _refold_with(draft, changed)
-        return
+        return None
     after = burn_more(draft, use, changed) if more else unwound(draft, changed)
     if use.carried or after.carried:  # what credit repays is no longer the usage's alone
+        if use.place <= account.settled:
+            return Rejection(
+                Code.TOO_LATE,
+                "what credit repays of this usage cannot be found anew: usage about it was "
+                "corrected as it came (late.order). It stays as it is: adjust a block instead",
+            )
         draft.restart()
         _refold_with(draft, changed)
-        return
+        return None
     before = {use.place: use}
     backs, _ = changed_slices(draft, before, {use.place: after})
     for slice_, amount in backs:
@@ -237,7 +245,25 @@ def correct(draft: Draft, use: Use, changed: Use) -> None:
         respread(draft, slice_.block, {use.product: -amount})
     uncover(draft, before, {use.place: after})
     draft.put(JOURNAL, use.place, after)
+    _tell_images(draft, use, after)
     _reached(draft, {block_id for block_id, _ in (*use.slices, *after.slices)})
+    return None
+
+
+def _tell_images(draft: Draft, use: Use, after: Use) -> None:
+    """Let the images behind usage that was changed as it came be as if it had always been so.
+
+    Where one cannot be, for the block had not so much then, nothing up to it is folded again.
+    """
+    account = draft.edit_account()
+    less = Counter(dict(use.slices))
+    less.subtract(dict(after.slices))
+    for at, item in journal.behind(draft, use.place) if use.place <= account.boundary else ():
+        known = item if at == use.place else journal.given_back(item, less)
+        if known is None:
+            account.settled = at
+        elif known is not item:
+            draft.put(JOURNAL, at, known)
 
 
 def _reached(draft: Draft, blocks: set[str]) -> None:

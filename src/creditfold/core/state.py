@@ -34,7 +34,7 @@ class Account(Struct, gc=False):
     `next_due` is the earliest instant in the agenda. `looked` is how many publications of programs
     the agenda has taken in.
     `front` and `boundary` are the last places in the journal, of anything and of what changed who
-    pays; up to `pruned_to` it has been dropped.
+    pays; up to `pruned_to` it has been dropped, and up to `settled` nothing is folded again.
     """
 
     currency: str
@@ -55,6 +55,7 @@ class Account(Struct, gc=False):
     boundary: str = ""
     pruned_to: int = -(2**62)
     unpaid: dict[str, int] = {}
+    settled: str = ""
 
 
 class Profile(Struct, frozen=True):

@@ -142,7 +142,9 @@ def correct(draft: Draft, body: UsageCorrected | UsageRetracted) -> Rejection | 
     if refusal is not None:
         return refusal
     if quantity != use.quantity:
-        late.correct(draft, use, changed)
+        refusal = late.correct(draft, use, changed)
+        if refusal is not None:
+            return refusal
         reopening.schedule(draft)
         draft.use(use.usage, quantity - use.quantity)
     return None
