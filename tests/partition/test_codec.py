@@ -88,7 +88,7 @@ FULL = {
                                                            {"meter:m": 1}, {"USD": 2}, 3,
                                                            {"USD": 9}, {"USD": 4}, ("USD",),
                                                            ("s:shortfall:1",), "f", "b", 5,
-                                                           {"USD": 6})],
+                                                           {"USD": 6}, "s")],
     state.PROFILE: [state.Profile("UTC", {}),
                     state.Profile("UTC", {"s": "", "b": False, "n": Exact(-BIG, 18)}, {"u": 5},
                                   {"default": facts.OveragePolicy.CARRY}, {"p:s": GIVEN}, 1,
