@@ -72,6 +72,8 @@ def use(model: Model, customer: Customer, event: Event, time: int) -> None:  # n
     bill = Bill(model, costs)
     named = data.get("hold", {})
     hold = customer.holds.get(named.get("hold"))
+    if hold and hold.expires_at <= time:
+        hold = None  # by then it has ended
     kept = []
     for name, amount in hold.parts if hold else []:
         block, part = customer.blocks[name], Fraction(0)
