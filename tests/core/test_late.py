@@ -456,6 +456,27 @@ def test_what_drew_on_credit_that_was_not_there_yet_cannot_be_carried_any_more()
     sound(book)
 
 
+def test_what_cannot_be_folded_again_stays_so_whatever_is_corrected_after_it():
+    """u1 has drawn of d before d was there, though what u0 then gives back is of c alone."""
+    book = Book()
+    arrival(book)
+    book.grant("b", "5")
+    use(book, "u0", "2", "2026-01-02T10:50:00Z")
+    use(book, "u1", "2", AGO)
+    use(book, "u2", "1", "2026-01-02T11:10:00Z")
+    book.grant("c", "9", at=NOON, effective_at="2026-01-02T00:00:00Z")
+    use(book, "u3", "1", "2026-01-02T12:02:00Z")
+    book.grant("d", "9", at="2026-01-02T12:05:00Z", effective_at="2026-01-02T00:00:00Z")
+    correct(book, "u0", "4", at="2026-01-02T12:10:00Z")
+    correct(book, "u1", "10", at="2026-01-02T12:11:00Z")
+    correct(book, "u0", "3", at="2026-01-02T12:12:00Z")
+    assert ("8", "2") == (book.block("c")["drawn"], book.block("d")["drawn"])
+    book.applied("customer.updated", {"overage": {"default": "carry"}}, "2026-01-02T12:20:00Z")
+    data = {"usage": {"source": "/tests", "id": "u3"}, "quantity": "30"}
+    assert "too_late" == book.refused("usage.corrected", data, NOW)
+    sound(book)
+
+
 def test_usage_from_before_an_invoice_that_bills_overage_and_sells_a_block_to_come():
     """What is carried and billed is folded again, and the block is still to be granted."""
     book = Book()

@@ -245,7 +245,8 @@ def correct(draft: Draft, use: Use, changed: Use) -> Rejection | None:
         respread(draft, slice_.block, {use.product: -amount})
     uncover(draft, before, {use.place: after})
     draft.put(JOURNAL, use.place, after)
-    _tell_images(draft, use, after)
+    if bounded:
+        _tell_images(draft, use, after)
     _reached(draft, {block_id for block_id, _ in (*use.slices, *after.slices)})
     return None
 
@@ -258,10 +259,10 @@ def _tell_images(draft: Draft, use: Use, after: Use) -> None:
     account = draft.edit_account()
     less = Counter(dict(use.slices))
     less.subtract(dict(after.slices))
-    for at, item in journal.behind(draft, use.place) if use.place <= account.boundary else ():
+    for at, item in journal.behind(draft, use.place):
         known = item if at == use.place else journal.given_back(item, less)
         if known is None:
-            account.settled = at
+            account.settled = max(account.settled, at)
         elif known is not item:
             draft.put(JOURNAL, at, known)
 
