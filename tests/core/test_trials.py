@@ -165,12 +165,17 @@ def test_a_program_that_speaks_of_trials_is_for_each_subscription():
     assert "program_subject_changed" == refused
 
 
+def fund(book: Book, until: str) -> None:
+    """Bill 100.00 for what the program grants to the subscription from its start on."""
+    funds = {"program": "pro", "subscription": "s", "from": START, "to": until}
+    lines = [{"line": "1", "amount": "100.00", "funds": funds}]
+    book.applied("invoice.issued", {"invoice": "in", "currency": "USD", "lines": lines}, START)
+
+
 def test_a_line_funds_the_grants_that_come_after_the_trial():
     """Three months lie in its range, and two of them are granted."""
     book = begun(trial="after", grant=GRANT | {"kind": "included"})
-    funds = {"program": "pro", "subscription": "s", "from": START, "to": "2026-03-10T00:00:00Z"}
-    lines = [{"line": "1", "amount": "100.00", "funds": funds}]
-    book.applied("invoice.issued", {"invoice": "in", "currency": "USD", "lines": lines}, START)
+    fund(book, "2026-03-10T00:00:00Z")
     book.sweep("2026-03-01T00:00:00Z")
     assert ["50", "50"] == [book.block(f"pro:s:{n}")["value_now"] for n in (1, 2)]
 
@@ -178,9 +183,7 @@ def test_a_line_funds_the_grants_that_come_after_the_trial():
 def test_a_line_funds_no_grants_of_a_program_that_ends_before_them():
     """It is for as many as there are until then."""
     book = begun(None, grant=GRANT | {"kind": "included"}, effective_to="2026-03-01T00:00:00Z")
-    funds = {"program": "pro", "subscription": "s", "from": START, "to": "2027-01-10T00:00:00Z"}
-    lines = [{"line": "1", "amount": "100.00", "funds": funds}]
-    book.applied("invoice.issued", {"invoice": "in", "currency": "USD", "lines": lines}, START)
+    fund(book, "2027-01-10T00:00:00Z")
     book.sweep("2026-04-01T00:00:00Z")
     assert ["50", "50"] == [book.block(f"pro:s:{n}")["value_now"] for n in (1, 2)]
 

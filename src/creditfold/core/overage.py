@@ -196,10 +196,10 @@ def schedule_repayment(draft: Draft) -> None:
     """
     account = draft.edit_account()
     instants = {draft.present} if draft.freed else set()
-    at = draft.carried_at
+    since = draft.carried_at
     # What is carried as it happens has found no credit, unless there is some that it may not draw.
-    if at is not None and (at > draft.present or _available(draft)):
-        instants.add(at)
+    if since is not None and (since > draft.present or _available(draft)):
+        instants.add(since)
     for at in sorted(instants):
         agenda: Agenda = draft.get(AGENDA) or Agenda()
         if not any(item[:2] == (at, Phase.REPAYMENT) for item in agenda.items):
