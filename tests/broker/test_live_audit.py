@@ -22,7 +22,7 @@ def load(rig, stop):
         at = time.time_ns() // 1_000
         rig.send([rig.usage(name, number, at) for name in customers])
         number += 1
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def test_a_log_is_audited_while_it_grows(rig, now):
