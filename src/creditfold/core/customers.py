@@ -31,7 +31,9 @@ def create(draft: Draft, body: CustomerCreated) -> Rejection | None:
         return highest([read if isinstance(read, Rejection) else None, unknown])
     if isinstance(read, Rejection):
         return read
-    draft.put(ACCOUNT, "", Account(body.currency, draft.time, looked=len(draft.catalog.rounds)))
+    rounds = len(draft.catalog.rounds)
+    # what is written down from now on need not be dropped before long
+    draft.put(ACCOUNT, "", Account(body.currency, draft.time, looked=rounds, pruned_to=draft.now))
     profile = Profile(
         body.time_zone,
         body.attributes,
