@@ -53,69 +53,65 @@ class Promise(Struct):
     value: int = 0
 
 
-class Draft:
+class Draft(Struct, eq=False):
     """All that one fact or due item would do to a customer, until it is committed or dropped.
 
     Records are copied before they are changed, so a draft that is dropped (a rejection) leaves
     the state as it was.
     """
 
-    def __init__(
-        self,
-        state: State,
-        catalog: Catalog,
-        customer: str,
-        outcome: str,
-        time: int,
-        now: int,
-        *,
-        by_clock: bool = False,
-        units_only: bool = False,
-    ) -> None:
-        self.catalog = catalog
-        self.customer = customer
-        self.outcome = outcome
-        self.time = time
-        self.now = now
-        self.by_clock = by_clock
-        self.present = time if by_clock else now
-        """The instant up to which the customer's log has been folded."""
-        self.expired_by = time - 1 if by_clock else now
-        """What expires up to this instant has been folded; a hold that ends goes before it."""
-        self.units_only = units_only
-        """Whether it only finds out where units would be: nothing is entered, posted or told."""
-        self.entries: list[Entry] = []
-        self.overage: list[Overage] = []
-        self.shortfalls: list[Shortfall] = []
-        self.postings: list[Posting] = []
-        self.notices: list[Notice] = []
-        self.sent: list[Sent] = []
-        self.changes: dict[Key, Any] = {}
-        self.freed = False
-        """Whether credit may now repay what was carried."""
-        self.carried_at: int | None = None
-        """From when on credit may repay what this usage left open."""
-        self.moves: list[Move] = []
-        self.repaid: list[Repaid] = []
-        self.counted: list[Counted] = []
-        self.resets: tuple[str, ...] = ()
-        """Enrolments whose blocks ended."""
-        self.by_reset: set[int] = set()
-        """Which of the moves ended them."""
-        self.rolled: dict[tuple[str, str], int] = {}
-        """What of a block's `value` and `funded` changed by a rollover."""
-        self.promised: dict[str, Promise] = {}
-        """What is to roll over of blocks, whatever usage has left."""
-        self.dropped: tuple[Reach, ...] = ()
-        """Whose carried overage ended with them."""
-        self.exhausted = False
-        self.stands: tuple[int, int] | None = None
-        """Where in the journal the usage that is recorded stands."""
-        self._state = state
-        self._account: Account | None = None
-        self._journal = 0
-        self.policy: Policy
-        self.policy, self._policy_hash = catalog.policy(time, time if by_clock else None)
+    _state: State
+    catalog: Catalog
+    customer: str
+    outcome: str
+    time: int
+    now: int
+    by_clock: bool = False
+    units_only: bool = False
+    """Whether it only finds out where units would be: nothing is entered, posted or told."""
+    present: int = 0
+    """The instant up to which the customer's log has been folded."""
+    expired_by: int = 0
+    """What expires up to this instant has been folded; a hold that ends goes before it."""
+    policy: Policy = Policy()
+    """In force at its time."""
+    entries: list[Entry] = []
+    overage: list[Overage] = []
+    shortfalls: list[Shortfall] = []
+    postings: list[Posting] = []
+    notices: list[Notice] = []
+    sent: list[Sent] = []
+    changes: dict[Key, Any] = {}
+    freed: bool = False
+    """Whether credit may now repay what was carried."""
+    carried_at: int | None = None
+    """From when on credit may repay what this usage left open."""
+    moves: list[Move] = []
+    repaid: list[Repaid] = []
+    counted: list[Counted] = []
+    resets: tuple[str, ...] = ()
+    """Enrolments whose blocks ended."""
+    by_reset: set[int] = set()
+    """Which of the moves ended them."""
+    rolled: dict[tuple[str, str], int] = {}
+    """What of a block's `value` and `funded` changed by a rollover."""
+    promised: dict[str, Promise] = {}
+    """What is to roll over of blocks, whatever usage has left."""
+    dropped: tuple[Reach, ...] = ()
+    """Whose carried overage ended with them."""
+    exhausted: bool = False
+    stands: tuple[int, int] | None = None
+    """Where in the journal the usage that is recorded stands."""
+    _account: Account | None = None
+    _policy_hash: str = ""
+    _journal: int = 0
+    _line: int = 0
+
+    def __post_init__(self) -> None:
+        by_clock, time = self.by_clock, self.time
+        self.present = time if by_clock else self.now
+        self.expired_by = time - 1 if by_clock else self.now
+        self.policy, self._policy_hash = self.catalog.policy(time, time if by_clock else None)
 
     @property
     def right_breakage(self) -> Exact | None:
