@@ -131,12 +131,11 @@ def _refuse_repeated(headers: tuple[tuple[str, bytes | None], ...]) -> None:
 
 def _decoded(found: Mapping[str, bytes | None]) -> list[str | None]:
     """The attributes in the order in which an envelope takes them."""
-    name = ""
+    raws = list(map(found.get, _HEADERS))
     try:
-        return [
-            None if (raw := found.get(name := each)) is None else raw.decode() for each in _HEADERS
-        ]
-    except UnicodeDecodeError:
+        return [None if raw is None else raw.decode() for raw in raws]
+    except UnicodeDecodeError as error:
+        name = _HEADERS[raws.index(error.object)]
         raise _no_event(f"header {name} is not UTF-8") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from creditfold.core.calendar import Every
 from creditfold.core.times import DAY, HOUR, MINUTE, SECOND
@@ -50,6 +51,7 @@ class BadTimeError(ValueError):
     """The text is no time (or duration) that the wire takes; says what to write."""
 
 
+@lru_cache(maxsize=1_024)  # what is told as it happens has its time twice
 def parse_instant(text: str) -> int:
     """Microseconds since 1970; digits finer than that are cut."""
     if _time(text) is None:

@@ -146,6 +146,9 @@ class Catalog:
     def __init__(self, state: State, zone: Callable[[str], Zone]) -> None:
         self.zone = zone
         self.units: dict[str, UnitDeclared] = dict(state.scan("", UNIT))
+        declared = {unit: known.exponent for unit, known in self.units.items()}
+        self.exponent: Callable[[str], int | None] = {**CURRENCY_EXPONENT, **declared}.get
+        """Decimals of the unit in the ledger, or None for a unit that nobody declared."""
         self.meters: dict[str, MeterDeclared] = dict(state.scan("", METER))
         self.cards: dict[str, CardVersions] = dict(state.scan("", CARD))
         policies: PolicyVersions | None = state.get(("", POLICY, ""))
@@ -185,11 +188,6 @@ class Catalog:
     def kept_since(self, now: int) -> int:
         """From when on every journal has all that there was, however much it has dropped by now."""
         return max(self._kept_since, now - self.late_window_max)
-
-    def exponent(self, unit: str) -> int | None:
-        """Decimals of the unit in the ledger, or None for a unit that nobody declared."""
-        declared = self.units.get(unit)
-        return declared.exponent if declared else CURRENCY_EXPONENT.get(unit)
 
     def policy(self, time: int, known_before: int | None = None) -> tuple[Policy, str]:
         """The policy in force for a fact of this time, and its hash.

@@ -6,7 +6,7 @@ import bisect
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from creditfold.core.state import ACCOUNT, SEEN, Account, Key, State
@@ -88,13 +88,11 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._records: dict[Key, Any] = {}
+        self.get: Callable[[Key], Any] = self._records.get
+        """The record under the key, or None."""
         self._ids = Ids()
         self._customers: list[str] = []
         self._due = DueQueue(self)
-
-    def get(self, key: Key, /) -> Any:  # noqa: ANN401  # the kind in the key says which record
-        """The record under the key, or None."""
-        return self._records.get(key)
 
     def scan(self, customer: str, kind: str, start: str = "", /) -> Iterator[tuple[str, Any]]:
         """The records of one kind of a customer from an id on, by the UTF-8 bytes of their ids."""
@@ -115,16 +113,17 @@ class MemoryStore:
                 records[key] = record
             elif known is not None:
                 del records[key]
-            if key[1] == ACCOUNT:
+            kind = key[1]
+            if kind == ACCOUNT:
                 if known is None:
                     bisect.insort(self._customers, key[0])
                 if known is None or known.next_due != record.next_due:
                     self._due.note(key[0], record)
-            elif key[1] != SEEN:
-                if known is None and record is not None:
+            elif known is None:
+                if record is not None and kind != SEEN:
                     self._ids.add(key)
-                elif known is not None and record is None:
-                    self._ids.remove(key)
+            elif record is None and kind != SEEN:
+                self._ids.remove(key)
 
     def next_due(self) -> tuple[int, str] | None:
         """The earliest (instant, customer) that falls due."""
