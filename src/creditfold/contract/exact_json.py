@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -39,7 +39,8 @@ def _written(value: object) -> msgspec.Raw:
 _string = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _bracket = re.compile(rb"[\[\]{}]")
 _decoder = msgspec.json.Decoder(float_hook=Number)
-_encoder = msgspec.json.Encoder(order="sorted", enc_hook=_written)
+dump: Final = msgspec.json.Encoder(order="sorted", enc_hook=_written).encode
+"""Canonical JSON: sorted keys, no white space, every `Number` as it was written."""
 
 
 class NotJsonError(ValueError):
@@ -63,7 +64,3 @@ def _depth(text: bytes) -> int:
         deepest = max(deepest, depth)
     return deepest
 
-
-def dump(value: object) -> bytes:
-    """Canonical JSON: sorted keys, no white space, every `Number` as it was written."""
-    return _encoder.encode(value)

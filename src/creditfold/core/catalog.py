@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -162,6 +162,8 @@ class Catalog:
         )
         self._kept_since = _kept_since(self.initial.late_window, self.policies)
         self.states = any(v.policy.statement_every is not None for v in self.policies)
+        self.draw_orders = {self.initial.draw_order, *(v.policy.draw_order for v in self.policies)}
+        """Every burn order that was ever in force."""
         self._unpublished = self.initial, self.initial.hash
         self.programs: dict[str, tuple[ProgramVersion, ...]] = {
             program: known.versions for program, known in state.scan("", PROGRAM)
@@ -236,7 +238,7 @@ class Catalog:
         for unit in self._unit_of_meter.get(meter.meter, ()):
             amount = quantity * 10 ** (unit.exponent - meter.exponent)
             found[unit.unit] = Price(unit.unit, unit.exponent, amount, "1")
-        for owner in ((customer, None), *((None, plan) for plan in plans), (None, None)):
+        for owner in ((customer, None), *product((None,), plans), (None, None)):
             for versions in self._cards_of.get(owner, ()):
                 version = in_force(versions, time)
                 if version is None or version.owner != owner:

@@ -70,6 +70,9 @@ def compensate(
     draft: Draft, past: Past, before: Mapping[str, Item], after: Mapping[str, Item]
 ) -> None:
     """Enter the difference between what was done and what would have been."""
+    same = {at for at, item in after.items() if isinstance(item, Use) and item == before.get(at)}
+    before = {at: item for at, item in before.items() if at not in same}
+    after = {at: item for at, item in after.items() if at not in same}
     _take_over(draft, past, TERMS)
     was: dict[str, Block | None] = {
         id_: draft.get(BLOCK, id_) for _, kind, id_ in past.changes if kind == BLOCK

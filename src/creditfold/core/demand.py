@@ -194,6 +194,8 @@ def burn_order(draft: Draft) -> Sequence[str]:
     wallet: Wallet | None = draft.get(WALLET)
     if wallet is None:
         return ()
+    if len(draft.catalog.draw_orders) == 1:
+        return wallet.blocks
     current = draft.catalog.policy(draft.now)[0].draw_order
     if wallet.order == current == draft.policy.draw_order:
         return wallet.blocks

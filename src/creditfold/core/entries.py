@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -274,12 +274,8 @@ class Notice(Struct, frozen=True, omit_defaults=True, gc=False):
     amount: str | None = None
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
-
-
-def canonical(value: Any) -> bytes:  # noqa: ANN401  # any wire record is encoded by the same rule
-    """JSON with sorted keys and no white space; only strings, booleans and integers occur."""
-    return _encoder.encode(value)
+canonical: Final = msgspec.json.Encoder(order="sorted").encode
+"""JSON with sorted keys and no white space; only strings, booleans and integers occur."""
 
 
 def sha256(*parts: bytes) -> str:
