@@ -127,7 +127,7 @@ def _settle(
     terms: Mapping[str, Parts],
 ) -> None:
     accrued: Counter[tuple[Account, str]] = Counter()
-    account = draft.edit_account()
+    account = draft.account
     open_ = dict(account.overage)
     for id_, parts in found.items():
         overage: OpenOverage = draft.get(OVERAGE, id_)

@@ -114,7 +114,7 @@ def offered(
     if isinstance(read, Rejection):
         return read
     exponent, quantity, paid = read
-    currency = draft.edit_account().currency if body.value is None else body.value.currency
+    currency = draft.account.currency if body.value is None else body.value.currency
     if quantity > INT64_MAX - live(draft, body.unit):
         return Rejection(
             Code.QUANTITY_OUT_OF_RANGE,

@@ -60,7 +60,7 @@ def read(draft: Draft, body: Commitment) -> Committed | Rejection:
         quantity=quantity,
         expected=expected,
         rate=Exact(1, 0) if body.rate is None else body.rate,
-        currency=body.unit if body.unit in MINOR_EXPONENT else draft.edit_account().currency,
+        currency=body.unit if body.unit in MINOR_EXPONENT else draft.account.currency,
     )
     if worth(agreed, quantity) > INT64_MAX:
         return Rejection(
@@ -211,7 +211,7 @@ def _begin(draft: Draft, subscription: str, committed: Committed, begin: int) ->
     draft.schedule(
         *((ahead[p], Phase.COMMITMENT_PROGRESS, f"{id_} {p}") for p in untold if ahead[p] < end)
     )
-    account = draft.edit_account()
+    account = draft.account
     known = (each for each in account.commitments if _may_change(draft, each))
     account.commitments = (*known, id_)
     more = sum(committed_usage.used_before(draft, term))
@@ -235,7 +235,7 @@ def count(draft: Draft) -> None:
 
     Credit may be paid for long after it has lapsed, so that concerns any term that ever was.
     """
-    known = draft.edit_account().commitments
+    known = draft.account.commitments
     lapses = list(committed_usage.lapses(draft)) if known else []
     if lapses:
         known = tuple(dict.fromkeys((*(id_ for id_, _ in draft.scan(COMMITMENT_TERM)), *known)))

@@ -319,7 +319,7 @@ def _uncovered(draft: Draft, items: Mapping[str, Item]) -> dict[Uncovered, tuple
 
 def _holds(draft: Draft, past: Past) -> None:
     """What holds have set aside is as the past has it."""
-    account = draft.edit_account()
+    account = draft.account
     kept = Counter(account.on_credit)
     for _, kind, id_ in past.changes:
         if kind != HOLD:

@@ -15,7 +15,7 @@ from creditfold.core.facts import CustomerCreated, CustomerUpdated
 from creditfold.core.overage import DEFAULT
 from creditfold.core.programs import plan
 from creditfold.core.rejections import Code, Rejection, gravest, highest
-from creditfold.core.state import ACCOUNT, PROFILE, Account, Profile
+from creditfold.core.state import PROFILE, Account, Profile
 from creditfold.core.top_up_facts import TopUp
 from creditfold.core.top_up_state import TopUpTerms
 
@@ -33,7 +33,7 @@ def create(draft: Draft, body: CustomerCreated) -> Rejection | None:
         return read
     rounds = len(draft.catalog.rounds)
     # what is written down from now on need not be dropped before long
-    draft.put(ACCOUNT, "", Account(body.currency, draft.time, looked=rounds, pruned_to=draft.now))
+    draft.open(Account(body.currency, draft.time, looked=rounds, pruned_to=draft.now))
     profile = Profile(
         body.time_zone,
         body.attributes,

@@ -175,7 +175,7 @@ def too_much(
     draft: Draft, meter: str, exponent: int, quantity: int, prices: Mapping[str, Price]
 ) -> Rejection | None:
     """Why a cost, or the overage that it might be added to, is beyond one amount."""
-    left, unpriced = draft.edit_account().overage, f"meter:{meter}"
+    left, unpriced = draft.account.overage, f"meter:{meter}"
     beyond = [each for each in prices.values() if each.amount > INT64_MAX - left.get(each.unit, 0)]
     if quantity > INT64_MAX - left.get(unpriced, 0):
         beyond.insert(0, Price(unpriced, exponent, quantity, None))

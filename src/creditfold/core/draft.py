@@ -75,6 +75,8 @@ class Draft(Struct, eq=False):
     """What expires up to this instant has been folded; a hold that ends goes before it."""
     policy: Policy = Policy()
     """In force at its time."""
+    account: Account = None  # type: ignore[assignment]  # there is none before it is opened
+    """The customer's head, to be changed in place."""
     entries: list[Entry] = []
     overage: list[Overage] = []
     shortfalls: list[Shortfall] = []
@@ -102,7 +104,6 @@ class Draft(Struct, eq=False):
     exhausted: bool = False
     stands: tuple[int, int] | None = None
     """Where in the journal the usage that is recorded stands."""
-    _account: Account | None = None
     _policy_hash: str = ""
     _journal: int = 0
     _line: int = 0
@@ -112,6 +113,12 @@ class Draft(Struct, eq=False):
         self.present = time if by_clock else self.now
         self.expired_by = time - 1 if by_clock else self.now
         self.policy, self._policy_hash = self.catalog.policy(time, time if by_clock else None)
+        self._begin()
+
+    def _begin(self) -> None:
+        known: Account | None = self._state.get((self.customer, ACCOUNT, ""))
+        if known is not None:
+            self.open(known.__copy__())
 
     @property
     def right_breakage(self) -> Exact | None:
@@ -163,35 +170,24 @@ class Draft(Struct, eq=False):
         self.changes.clear()
         self.exhausted = self.freed = False
         self.carried_at = None
-        self._account = None
         self._journal = 0
+        self._begin()
 
     def note_rolled(self, block: str, of: str, more: int) -> None:
         """So much more of its `value` or `funded` is with the block by a rollover."""
         self.rolled[block, of] = self.rolled.get((block, of), 0) + more
 
-    def _edit(self, kind: str, id_: str) -> Any:  # noqa: ANN401  # the kind says which record
-        key = (self.customer, kind, id_)
-        record = self.changes.get(key)
-        if record is None:
-            record = self._state.get(key)
-            if record is not None:
-                record = self.changes[key] = record.__copy__()
-        return record
-
-    def edit_account(self) -> Account:
-        """The customer's head, to be changed in place."""
-        if self._account is None:
-            self._account = self._edit(ACCOUNT, "")
-        assert self._account is not None, f"{self.customer} has no account to edit"
-        return self._account
+    def open(self, account: Account) -> None:
+        """Let this be the customer's head from now on."""
+        self.account = self.changes[self.customer, ACCOUNT, ""] = account
 
     def edit_block(self, block: str) -> Block:
         """A block's places and funding, to be changed in place; new where there is none."""
-        record: Block | None = self._edit(BLOCK, block)
+        key = (self.customer, BLOCK, block)
+        record: Block | None = self.changes.get(key)
         if record is None:
-            record = Block()
-            self.put(BLOCK, block, record)
+            known: Block | None = self._state.get(key)
+            record = self.changes[key] = Block() if known is None else known.__copy__()
         return record
 
     def terms(self, block: str) -> Terms | None:
@@ -237,7 +233,7 @@ class Draft(Struct, eq=False):
 
     def _set_agenda(self, items: tuple[Item, ...]) -> None:
         self.put(AGENDA, "", Agenda(items) if items else None)
-        self.edit_account().next_due = items[0][0] if items else None
+        self.account.next_due = items[0][0] if items else None
 
     # Units
 
@@ -264,7 +260,7 @@ class Draft(Struct, eq=False):
         """
         assert amount > 0, f"an entry of {amount} for block {block}"
         record = self.edit_block(block)
-        account = self.edit_account()
+        account = self.account
         for place, change in ((source, -amount), (to, amount)):
             if place is Place.ORIGIN:
                 continue
@@ -308,7 +304,7 @@ class Draft(Struct, eq=False):
         """So much more or less that usage may have then waits for its payment."""
         if not terms.pays_usage:
             return
-        account = self.edit_account()
+        account = self.account
         left = account.unpaid.get(terms.unit, 0) + change
         unpaid = {unit: n for unit, n in account.unpaid.items() if unit != terms.unit}
         account.unpaid = {**unpaid, terms.unit: left} if left else unpaid

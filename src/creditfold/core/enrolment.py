@@ -25,7 +25,7 @@ from creditfold.core.program_state import (
     Subscription,
 )
 from creditfold.core.rejections import Code, Rejection
-from creditfold.core.state import ACCOUNT, PROFILE, Account, Periods, Profile
+from creditfold.core.state import PROFILE, Periods, Profile
 
 
 class Subject(Struct, frozen=True):
@@ -81,7 +81,6 @@ class Subject(Struct, frozen=True):
 
 def subjects(draft: Draft, program: str) -> Iterator[Subject]:
     """Those of the customer that the program sees: itself, or each subscription that is active."""
-    account: Account = draft.get(ACCOUNT)
     profile: Profile = draft.get(PROFILE)
     attached: Attachment | None = draft.get(ATTACHMENT, program)
     published = draft.catalog.programs.get(program, ())
@@ -91,12 +90,12 @@ def subjects(draft: Draft, program: str) -> Iterator[Subject]:
         spans = (Span(attached.effective_from, end, attached.terms, None),)
         by_subscription = attached.terms.by_subscription(None)
     else:
-        spans = draft.catalog.spans(program, account.looked)
+        spans = draft.catalog.spans(program, draft.account.looked)
         by_subscription = bool(published) and published[0].by_subscription
     if attached is None:
         since = profile.since
     elif attached.attached:
-        since = max(account.created_at, attached.since)
+        since = max(draft.account.created_at, attached.since)
     else:
         since, spans = 0, ()
     fields: dict[str, Value] | None = None

@@ -186,7 +186,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
     body = fact.body
     assert isinstance(body, CustomerBody)
     draft = Draft(state, catalog, fact.customer, outcome, fact.time, fact.recorded_at)
-    account: Account | None = draft.get(ACCOUNT)
+    account: Account | None = state.get((fact.customer, ACCOUNT, ""))
     since, until = fact.time, None
     if isinstance(body, PassingBody):
         until = usage.taken_until(draft)
@@ -228,7 +228,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
 
 def _follow(draft: Draft, before: Account | None, *, tops_up: bool = True) -> None:
     """What follows from any outcome, for a customer who has that."""
-    account = draft.edit_account()
+    account = draft.account
     if account.commitments:
         commitments.count(draft)
     if account.carried:
@@ -348,7 +348,7 @@ def _refused(fact: Fact, outcome: str, rejection: Rejection) -> Step:
 
 
 def _committed(draft: Draft, answer: Outcome, effective: int) -> Step:
-    account = draft.edit_account()
+    account = draft.account
     exponent = draft.catalog.exponent
     balances = {u: decimal(n, exponent(u) or 0) for u, n in account.usable.items()}
     answer.effective_at = rfc3339(effective)

@@ -58,7 +58,7 @@ def place_again(draft: Draft, body: HoldPlaced) -> None:
     demand = _wanted(draft, body)
     assert isinstance(demand, Demand)
     parts = list(_reserve(draft, demand, others=False))
-    currency = draft.edit_account().currency
+    currency = draft.account.currency
     unit = min(demand.prices, key=lambda unit: (unit != currency, unit))
     price = demand.prices[unit]
     credit = price.amount if demand.rest is None else demand.rest.in_unit(price)
@@ -114,7 +114,7 @@ def _beyond(draft: Draft, demand: Demand, *, others: bool) -> tuple[str, int] | 
     """
     if demand.paid:
         return "", 0
-    account = draft.edit_account()
+    account = draft.account
     profile: Profile = draft.get(PROFILE)
     for unit in sorted(demand.prices, key=lambda unit: (unit != account.currency, unit)):
         price = demand.prices[unit]
@@ -266,6 +266,6 @@ def _lapse(draft: Draft, block_id: str, terms: Terms) -> None:
 def _keep(draft: Draft, unit: str, amount: int) -> None:
     """Set aside more or less on the credit limit of a unit."""
     if amount:
-        account = draft.edit_account()
+        account = draft.account
         kept = {**account.on_credit, unit: account.on_credit.get(unit, 0) + amount}
         account.on_credit = {unit: amount for unit, amount in kept.items() if amount}

@@ -262,7 +262,7 @@ def bounds(draft: Draft, use: Use) -> bool:
 
 def as_it_comes(draft: Draft, place: str) -> bool:
     """Whether what belongs at the place counts where it comes: nothing is folded again there."""
-    return not draft.policy.in_order or place <= draft.edit_account().settled
+    return not draft.policy.in_order or place <= draft.account.settled
 
 
 def usage_place(time: int, behind: int, source: str, id_: str) -> str:
@@ -277,7 +277,7 @@ def standing(draft: Draft, time: int) -> tuple[int, int]:
     It is at its own time, behind other usage of that time, where usage counts as if it had come in
     order, else behind all that came. So a batch that reports one time moves nothing by its ids.
     """
-    account = draft.edit_account()
+    account = draft.account
     instant = f"{time + _BEFORE_1970:016x}"
     if account.front < instant:
         return time, 0
@@ -311,7 +311,7 @@ def last_before(draft: Draft, place: str) -> str:
     Usage ahead of the log came before it, but happens behind it. What a command has put on the
     agenda for an instant that had gone by stands behind that command.
     """
-    front = draft.edit_account().front
+    front = draft.account.front
     if place > front or as_it_comes(draft, place):
         return front
     items = list(behind(draft, place))
@@ -352,7 +352,7 @@ def instant_of(place: str) -> int:
 def enter(draft: Draft, place: str, item: Item) -> None:
     """Write an item down, and how far the customer's journal reaches by it."""
     draft.put(JOURNAL, place, item)
-    account = draft.edit_account()
+    account = draft.account
     if place > account.front:
         account.front = place
     if item.images and place > account.boundary:
@@ -371,7 +371,7 @@ def remember(draft: Draft, source: str, id_: str, time: int) -> None:
 
 def prune(draft: Draft) -> None:
     """Drop what no usage or correction that the log can still take would need, oldest first."""
-    account = draft.edit_account()
+    account = draft.account
     oldest = draft.now - draft.catalog.late_window_max
     if oldest < account.pruned_to:
         return

@@ -56,7 +56,7 @@ _USAGE = frozenset({UsageRecorded, UsageCorrected, UsageRetracted})
 
 def take(draft: Draft, use: Use, demand: Demand) -> None:
     """Draw usage that the journal does not hold yet."""
-    account, place = draft.edit_account(), use.place
+    account, place = draft.account, use.place
     if place > account.boundary or not draft.policy.in_order:
         drawn = burn(draft, use, demand)
         bounds = journal.bounds(draft, drawn)
@@ -77,7 +77,7 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
         draft.time, phase, "~" if phase is Phase.REPAYMENT else f"{subject}\0"
     )
     place = journal.behind_place(place, journal.last_before(draft, place))
-    if phase in REDONE and place < draft.edit_account().front and draft.policy.in_order:
+    if phase in REDONE and place < draft.account.front and draft.policy.in_order:
         _refold(draft, place, dict(journal.behind(draft, place)), until)
         return
     fall_due(draft, phase, subject)
@@ -101,7 +101,7 @@ def command(draft: Draft, body: CustomerBody) -> None:
         item = replace(item, moves=(), placed=body)
     if isinstance(body, HoldReleased):
         item = replace(item, moves=(), released=body.hold)
-    seq, at = draft.edit_account().seq, min(draft.time, draft.now)
+    seq, at = draft.account.seq, min(draft.time, draft.now)
     last = journal.last_before(draft, journal.command_place(at, seq, ""))
     _write(draft, journal.command_place(at, seq, last), item, _by_now(draft))
 
@@ -159,7 +159,7 @@ def _write(draft: Draft, place: str, item: Command, until: str) -> None:
     done = (item.moves, item.terms, item.money, item.resets, item.placed, item.released)
     if not any((*done, item.billed)) and item.profile is None and not item.dropped:
         return
-    front = draft.edit_account().front
+    front = draft.account.front
     journal.enter(draft, place, item)
     if place < front and draft.policy.in_order:
         # It was done last, whatever its place.
@@ -195,7 +195,7 @@ def _refold(
     for at, item in redone.items():
         if items.get(at) != item:
             draft.put(JOURNAL, at, item)
-    account = draft.edit_account()
+    account = draft.account
     account.front = max((account.front, *redone))
     account.boundary = max((at for at, item in redone.items() if item.images), default=place)
 
@@ -221,7 +221,7 @@ def _again(
 
 def correct(draft: Draft, use: Use, changed: Use) -> Rejection | None:
     """Give a use that was folded the quantity of `changed`."""
-    account = draft.edit_account()
+    account = draft.account
     more, bounded = changed.quantity > use.quantity, use.place <= account.boundary
     if (more or bounded) and not journal.as_it_comes(draft, use.place):
         _refold_with(draft, changed)
@@ -256,7 +256,7 @@ def _tell_images(draft: Draft, use: Use, after: Use) -> None:
 
     Where one cannot be, for the block had not so much then, nothing up to it is folded again.
     """
-    account = draft.edit_account()
+    account = draft.account
     less = Counter(dict(use.slices))
     less.subtract(dict(after.slices))
     for at, item in journal.behind(draft, use.place):
@@ -275,6 +275,6 @@ def _reached(draft: Draft, blocks: set[str]) -> None:
     images = tuple(i for i in journal.images(draft) if i.kind in (WALLET, AGENDA))
     if images:
         terms = tuple((id_, draft.granted(id_)) for id_ in sorted(blocks))
-        account = draft.edit_account()
+        account = draft.account
         place = journal.command_place(min(draft.time, draft.now), account.seq, account.front)
         journal.enter(draft, place, Command(draft.time, draft.present, images, terms=terms))

@@ -47,7 +47,7 @@ def watch(draft: Draft, before: Account | None) -> None:
     A crossing is from one side of a threshold to the other, so each is told once, and again only
     after it went back. What a unit has first is no crossing.
     """
-    account = draft.edit_account()
+    account = draft.account
     woken: set[str] = set()
     for entry in draft.entries:
         if entry.from_ is Place.ORIGIN and entry.to is Place.ISSUED:

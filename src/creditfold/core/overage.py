@@ -55,7 +55,7 @@ def rest_of(draft: Draft, demand: Demand, policy: OveragePolicy | None = None) -
     """
     meter = demand.meter
     assert meter is not None
-    currency = draft.edit_account().currency
+    currency = draft.account.currency
     asked = () if demand.rest is None else (demand.rest.price.unit,)
     units = (*asked, currency, *sorted(demand.prices))
     policy = policy or policy_of(draft.get(PROFILE), draft.policy, demand, *units)
@@ -119,7 +119,7 @@ def keep_open(
     """Let so much more of a usage be open, until an invoice bills it or credit repays it."""
     if not more:
         return
-    account = draft.edit_account()
+    account = draft.account
     total = account.overage.get(unit, 0) + more
     account.overage = {u: n for u, n in {**account.overage, unit: total}.items() if n}
     open_: OpenOverage | None = draft.get(OVERAGE, id_)
@@ -157,7 +157,7 @@ def keep_carried(draft: Draft, id_: str, carried: Carried | None) -> None:
     before: Carried | None = draft.get(CARRIED, id_)
     if before is None and carried is None:
         return
-    account = draft.edit_account()
+    account = draft.account
     account.carried += (carried is not None) - (before is not None)
     owed = Counter(account.owed)
     if before is not None:
@@ -194,7 +194,7 @@ def schedule_repayment(draft: Draft) -> None:
 
     All that becomes available at an instant comes first, so that the burn order chooses among it.
     """
-    account = draft.edit_account()
+    account = draft.account
     instants = {draft.present} if draft.freed else set()
     since = draft.carried_at
     # What is carried as it happens has found no credit, unless there is some that it may not draw.

@@ -74,7 +74,7 @@ class Past(Overlay):
     @property
     def _carries(self) -> bool:
         return any(kind == CARRIED for _, kind, _ in self.changes) or bool(
-            self._draft.edit_account().carried
+            self._draft.account.carried
         )
 
     def _undo(self, item: Item) -> None:
@@ -245,7 +245,7 @@ class Past(Overlay):
         return draft
 
     def _end(self, draft: Draft, place: str) -> None:
-        if draft.edit_account().carried:
+        if draft.account.carried:
             overage.schedule_repayment(draft)
         self._aside.roll(draft)
         self.changes.update(draft.changes)

@@ -75,7 +75,7 @@ def look(state: State, catalog: Catalog, customer: str, until: int) -> dict[Key,
     if published > until or (account.next_due is not None and account.next_due <= published):
         return {}
     draft = Draft(state, catalog, customer, "", published, published, by_clock=True)
-    draft.edit_account().looked += 1
+    draft.account.looked += 1
     plan(draft, (program,))
     return draft.changes
 

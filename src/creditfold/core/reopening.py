@@ -29,7 +29,7 @@ def schedule(draft: Draft) -> None:
     for move in draft.moves:
         sign = (move.to is Place.EXPIRED) - (move.source is Place.EXPIRED)
         more[move.block] += sign * move.amount
-    seq = draft.edit_account().seq
+    seq = draft.account.seq
     for block_id, amount in sorted(more.items()):
         terms = draft.granted(block_id)
         if amount > 0 and _ends(draft, terms) > draft.present:

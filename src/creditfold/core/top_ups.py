@@ -23,7 +23,7 @@ PENDING_MAX = 100
 
 def arrange(draft: Draft, terms: Mapping[str, TopUpTerms | None]) -> None:
     """Ask by these terms from now on; None is no more. What was asked for stays pending."""
-    account = draft.edit_account()
+    account = draft.account
     units = set(account.tops_up)
     for unit, these in terms.items():
         known: TopUps | None = draft.get(TOP_UP, unit)
@@ -40,7 +40,7 @@ def ask(draft: Draft) -> None:
 
     So credit that expires and credit that is granted at one instant make no gap in between.
     """
-    account = draft.edit_account()
+    account = draft.account
     if account.next_due is None or account.next_due > draft.present:
         for unit in account.tops_up:
             _ask(draft, unit)
@@ -74,7 +74,7 @@ def _ask(draft: Draft, unit: str) -> None:
 def _balance(draft: Draft, unit: str) -> int:
     """What is usable or waits for its payment, less what holds have of the credit limit, and less
     what would repay carried overage."""
-    account = draft.edit_account()
+    account = draft.account
     aside = account.on_credit.get(unit, 0) + account.owed.get(unit, 0)
     return account.usable.get(unit, 0) + account.unpaid.get(unit, 0) - aside
 

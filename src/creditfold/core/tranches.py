@@ -96,7 +96,7 @@ def _unfundable(
 ) -> Rejection | None:
     """Why the program's blocks are not the line's to price."""
     grant = terms.grant
-    currency = draft.edit_account().currency if grant.value is None else grant.value.currency
+    currency = draft.account.currency if grant.value is None else grant.value.currency
     if not _priced_by_lines(grant.kind):
         return Rejection(
             Code.VALUE_NOT_FREE,
