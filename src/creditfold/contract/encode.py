@@ -66,12 +66,12 @@ def outcome_record(outcome: Outcome) -> Output:
     and is answered on each: the id says on which.
     """
     id_, cause = outcome.outcome, outcome.cause
-    if outcome.status is Status.DEAD_LETTER:
+    if outcome.status is Status.APPLIED:
+        id_ = id_ if outcome.customer is not None else f"{id_}.{cause.partition}"
+    elif outcome.status is Status.DEAD_LETTER:
         id_ = coordinates(cause.topic or "", cause.partition or 0, cause.offset or 0)
-    elif outcome.status is not Status.APPLIED:
+    else:
         id_ = f"{id_}.{outcome.status.value}"
-    elif outcome.customer is None:
-        id_ = f"{id_}.{cause.partition}"
     time = outcome.effective_at or outcome.recorded_at
     return _record(LEDGER.name, _OUTCOME, id_, time, outcome.customer or None, canonical(outcome))
 

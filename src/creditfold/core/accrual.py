@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from creditfold.core.chart import Account
@@ -13,6 +15,8 @@ from creditfold.core.overage_state import ACCRUAL, Accrual
 OVERAGE = "R-OVERAGE"
 BACKFILL = "R-BACKFILL"
 DROP = "R-DROP"
+
+_SIDES: Final = (Account.UNBILLED, Account.OVERAGE)
 
 
 def accrue(
@@ -45,8 +49,7 @@ def accrue(
     up = amount > 0
     draft.post(
         OVERAGE if up else less,
-        Account.UNBILLED if up else Account.OVERAGE,
-        Account.OVERAGE if up else Account.UNBILLED,
+        *(_SIDES if up else reversed(_SIDES)),
         abs(more),
         currency,
         {

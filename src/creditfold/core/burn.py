@@ -12,7 +12,7 @@ from creditfold.core.blocks import exhaust
 from creditfold.core.counted import Usage
 from creditfold.core.demand import Demand, burn_order, declared, draw_from
 from creditfold.core.draft import Draft
-from creditfold.core.entries import Place
+from creditfold.core.entries import AVAILABLE, DRAWN, ISSUED, Place
 from creditfold.core.journal import Use
 from creditfold.core.state import HOLD, Hold, Terms
 
@@ -40,7 +40,7 @@ def burn(draft: Draft, use: Use, demand: Demand, reserved: Mapping[str, int] = {
         holds.end(draft, use.hold)
     drawn: dict[str, int] = {}
     for move in draft.moves:
-        if move.to is Place.DRAWN:
+        if move.to is DRAWN:
             drawn[move.block] = drawn.get(move.block, 0) + move.amount
     return replace(use, slices=tuple(drawn.items()), unpaid=unpaid)
 
@@ -79,7 +79,7 @@ def burn_more(draft: Draft, use: Use, changed: Use) -> Use:
     demand = demand_of(draft, replace(changed, quantity=changed.quantity - use.quantity))
     _draw(draft, demand, use.usage)
     slices = Counter(dict(use.slices))
-    slices.update({move.block: move.amount for move in draft.moves if move.to is Place.DRAWN})
+    slices.update({move.block: move.amount for move in draft.moves if move.to is DRAWN})
     unpaid = use.unpaid
     if not demand.paid:
         more = overage.rest_of(draft, demand, None if unpaid is None else unpaid.policy)
@@ -123,13 +123,13 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand:
     assert rest is not None
     part = min(rest.amount, left)
     if part:
-        asleep = Place.ISSUED if block.issued else Place.EXPIRED if block.expired else None
+        asleep = ISSUED if block.issued else Place.EXPIRED if block.expired else None
         if asleep is not None:
             assert not block.available, f"block {block_id} is {asleep} and available at once"
-            draft.move(block_id, terms, asleep, Place.AVAILABLE, part)
+            draft.move(block_id, terms, asleep, AVAILABLE, part)
         # What a hold has keeps the rest from being breakage yet.
         reopened = asleep is Place.EXPIRED and not block.held
-        draw_from(draft, demand, block_id, terms, Place.AVAILABLE, part, usage, reopened=reopened)
+        draw_from(draft, demand, block_id, terms, AVAILABLE, part, usage, reopened=reopened)
         # Others draw from it no more, though a hold may yet give something back.
         draft.exhausted |= part == left
     return block.spent

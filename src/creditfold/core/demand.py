@@ -11,7 +11,7 @@ from creditfold.core import revenue
 from creditfold.core.blocks import steps
 from creditfold.core.counted import Usage
 from creditfold.core.draft import Draft
-from creditfold.core.entries import Owed, Place
+from creditfold.core.entries import DRAWN, Owed, Place
 from creditfold.core.exact import INT64_MAX, Exact, decimal, half_even
 from creditfold.core.facts import MeterDeclared, RatedAmount
 from creditfold.core.order import sort_key
@@ -231,7 +231,7 @@ def draw_from(
         block_id,
         terms,
         source,
-        Place.DRAWN,
+        DRAWN,
         part,
         usage=usage,
         rate=rest.price.rate,

@@ -11,9 +11,22 @@ from creditfold.core.catalog import Catalog
 from creditfold.core.chart import Account as Ledger
 from creditfold.core.counted import COVERED, OVERAGE, USED, Counted, Usage
 from creditfold.core.currencies import MINOR_EXPONENT
-from creditfold.core.entries import Entry, Notice, Overage, Owed, Place, Posting, Sent, Shortfall
+from creditfold.core.entries import (
+    AVAILABLE,
+    DRAWN,
+    ISSUED,
+    ORIGIN,
+    Entry,
+    Notice,
+    Overage,
+    Owed,
+    Place,
+    Posting,
+    Sent,
+    Shortfall,
+)
 from creditfold.core.exact import Exact, decimal
-from creditfold.core.facts import OveragePolicy
+from creditfold.core.facts import BILL
 from creditfold.core.overlay import Overlay
 from creditfold.core.policy import Policy
 from creditfold.core.state import (
@@ -262,16 +275,16 @@ class Draft(Struct, eq=False):
         record = self.edit_block(block)
         account = self.account
         for place, change in ((source, -amount), (to, amount)):
-            if place is Place.ORIGIN:
+            if place is ORIGIN:
                 continue
             after = getattr(record, place) + change
             assert after >= 0, f"block {block} would hold {after} in {place}"
             setattr(record, place, after)
-            if place is Place.AVAILABLE and terms.pays_usage:
+            if place is AVAILABLE and terms.pays_usage:
                 self.freed |= change > 0
                 usable = account.usable.get(terms.unit, 0) + change
                 account.usable = {**account.usable, terms.unit: usable}
-            elif place is Place.ISSUED and terms.waits:
+            elif place is ISSUED and terms.waits:
                 self.await_payment(terms, change)
         self.moves.append(Move(block, source, to, amount, value or 0))
         if self.units_only:
@@ -279,7 +292,7 @@ class Draft(Struct, eq=False):
         names: tuple[str | None, str | None, str | None] = (None, None, None)
         if usage is not None:
             names = (usage.meter, usage.product, usage.id)
-            drawn = amount if to is Place.DRAWN else -amount
+            drawn = amount if to is DRAWN else -amount
             self._count(usage, (COVERED, terms.kind, terms.unit), drawn)
         self.entries.append(
             Entry(  # by position: by name it takes five times as long
@@ -311,7 +324,7 @@ class Draft(Struct, eq=False):
 
     def uncover(self, over: Overage, usage: Usage, quantity: int, amount: int) -> None:
         """Enter more or less of a usage that no block covers, in steps of its meter and unit."""
-        cell = (OVERAGE, over.policy or OveragePolicy.BILL, over.unit or "", over.rate or "")
+        cell = (OVERAGE, over.policy or BILL, over.unit or "", over.rate or "")
         self._count(usage, cell, quantity, amount if over.unit else 0)
         self.overage.append(over)
 

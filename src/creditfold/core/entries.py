@@ -26,6 +26,10 @@ class Place(StrEnum):
     APPLIED = "applied"
 
 
+ORIGIN, ISSUED, AVAILABLE, DRAWN = Place.ORIGIN, Place.ISSUED, Place.AVAILABLE, Place.DRAWN
+"""Where most of what moves does: to find a member in its enum takes twenty times as long."""
+
+
 class Status(StrEnum):
     """What became of an input."""
 

@@ -60,7 +60,11 @@ class OveragePolicy(StrEnum):
     @property
     def owed(self) -> bool:
         """Whether the customer owes it, in money or in credit; else it is uncovered for good."""
-        return self in (OveragePolicy.BILL, OveragePolicy.CARRY)
+        return self is BILL or self is CARRY
+
+
+BILL, CARRY = OveragePolicy.BILL, OveragePolicy.CARRY
+"""What most usage is asked for; see `entries.ORIGIN`."""
 
 
 class Malformed(Struct, frozen=True):

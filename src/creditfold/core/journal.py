@@ -21,9 +21,9 @@ from msgspec.structs import replace
 
 from creditfold.core.counted import Usage
 from creditfold.core.draft import Draft, Move
-from creditfold.core.entries import Place, identity
+from creditfold.core.entries import AVAILABLE, ISSUED, Place, identity
 from creditfold.core.exact import half_even
-from creditfold.core.facts import HoldPlaced, OveragePolicy
+from creditfold.core.facts import CARRY, HoldPlaced
 from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.predicate import Value
 from creditfold.core.state import (
@@ -112,7 +112,7 @@ class Use(Struct, frozen=True, tag="use", gc=False):
     @property
     def carried(self) -> bool:
         """Whether credit that came later may have repaid what no block covered."""
-        return self.unpaid is not None and self.unpaid.policy is OveragePolicy.CARRY
+        return self.unpaid is not None and self.unpaid.policy is CARRY
 
     @property
     def place(self) -> str:
@@ -215,8 +215,8 @@ def images(draft: Draft, kept: Mapping[tuple[str, Place], int] | None = None) ->
             if kept and isinstance(before, Block):
                 before = replace(
                     before,
-                    issued=before.issued + kept.get((id_, Place.ISSUED), 0),
-                    available=before.available + kept.get((id_, Place.AVAILABLE), 0),
+                    issued=before.issued + kept.get((id_, ISSUED), 0),
+                    available=before.available + kept.get((id_, AVAILABLE), 0),
                 )
             data = None if before is None else _encoder.encode(before)
             found.append(Image(kind, id_, data))
@@ -256,7 +256,7 @@ def bounds(draft: Draft, use: Use) -> bool:
         draft.exhausted
         or use.hold is not None
         or use.carried
-        or Place.AVAILABLE in [move.to for move in draft.moves]
+        or AVAILABLE in [move.to for move in draft.moves]
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from creditfold.core.draft import Draft
-from creditfold.core.entries import Notice, Place
+from creditfold.core.entries import AVAILABLE, ISSUED, ORIGIN, Notice
 from creditfold.core.exact import decimal, pow10
 from creditfold.core.policy_facts import Threshold
 from creditfold.core.state import BLOCK, Account, Block
@@ -50,9 +50,9 @@ def watch(draft: Draft, before: Account | None) -> None:
     account = draft.account
     woken: set[str] = set()
     for entry in draft.entries:
-        if entry.from_ is Place.ORIGIN and entry.to is Place.ISSUED:
+        if entry.from_ is ORIGIN and entry.to is ISSUED:
             tell(draft, "granted", quantity=entry.quantity, unit=entry.unit, block=entry.block)
-        active = entry.from_ is Place.ISSUED and entry.to is Place.AVAILABLE
+        active = entry.from_ is ISSUED and entry.to is AVAILABLE
         if active and draft.granted(entry.block).pays_usage:
             woken.add(entry.unit)
     if woken:

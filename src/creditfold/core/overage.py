@@ -14,7 +14,7 @@ from creditfold.core.demand import Demand, Rest, burn_order, declared, draw_from
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Overage, Place
 from creditfold.core.exact import decimal, half_even
-from creditfold.core.facts import OveragePolicy
+from creditfold.core.facts import BILL, CARRY, OveragePolicy
 from creditfold.core.notices import tell
 from creditfold.core.overage_state import CARRIED, OVERAGE, Carried, OpenOverage
 from creditfold.core.policy import Policy
@@ -98,13 +98,13 @@ def _say(draft: Draft, id_: str, demand: Demand, usage: Usage, unpaid: Unpaid) -
         None if price is None else decimal(unpaid.amount, price.exponent),
         None if price is None else price.rate,
         None if price is None or demand.rest is None else _in(demand, unpaid.unit).owed,
-        None if unpaid.policy is OveragePolicy.BILL else unpaid.policy,
+        None if unpaid.policy is BILL else unpaid.policy,
     )
     if price is not None:
         pass
     elif not unpaid.policy.owed:
         _tell(draft, "uncovered_usage", over)
-    elif unpaid.policy is OveragePolicy.BILL or not demand.prices:
+    elif unpaid.policy is BILL or not demand.prices:
         _tell(draft, "unpriced_usage", over)
     draft.uncover(over, usage, unpaid.quantity, unpaid.amount)
     if price is not None:
@@ -126,7 +126,7 @@ def keep_open(
     if open_ is None:
         open_ = OpenOverage(usage.meter, usage.product, usage.time, unit, 0)
     stated = open_.stated
-    number = statements.number(draft, usage) if policy is OveragePolicy.BILL else None
+    number = statements.number(draft, usage) if policy is BILL else None
     if number is not None:
         parts = Counter(dict(stated))
         parts[number] += more
@@ -137,7 +137,7 @@ def keep_open(
 
 def carry(draft: Draft, id_: str, usage: Usage, demand: Demand, unpaid: Unpaid) -> None:
     """Keep what credit needs to know to repay it, where the policy is that it does."""
-    if unpaid.policy is not OveragePolicy.CARRY or not unpaid.amount:
+    if unpaid.policy is not CARRY or not unpaid.amount:
         return
     carried = Carried(
         usage,
@@ -340,7 +340,7 @@ def _reduce(draft: Draft, carried: Carried, less: Repaid) -> None:
         usage.meter,
         usage.product,
         decimal(-less.quantity, less.exponent),
-        policy=OveragePolicy.CARRY,
+        policy=CARRY,
         reverses=less.overage,
         usage=usage.id,
     )
@@ -362,4 +362,4 @@ def _reduce(draft: Draft, carried: Carried, less: Repaid) -> None:
                 effective=None if less.slices else draft.time - 1,
             )
     draft.uncover(over, usage, -less.quantity, -less.amount)
-    keep_open(draft, less.overage, usage, less.unit, -less.amount, OveragePolicy.CARRY)
+    keep_open(draft, less.overage, usage, less.unit, -less.amount, CARRY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ from creditfold.core.facts import DrawsOn, Kind, OveragePolicy, Period, Rollover
 from creditfold.core.predicate import Value
 from creditfold.core.scope import Scope
 from creditfold.core.uncovered import GivenOverage
+
+_USAGE: Final = DrawsOn.USAGE  # as `entries.ORIGIN`
 
 
 class Account(Struct, gc=False):
@@ -148,7 +150,7 @@ class Terms(Struct, frozen=True, gc=False):
     @property
     def pays_usage(self) -> bool:
         """Whether usage and holds may have it: it counts as usable."""
-        return self.draws_on is DrawsOn.USAGE
+        return self.draws_on is _USAGE
 
     @property
     def free(self) -> bool:
