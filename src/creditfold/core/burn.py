@@ -26,7 +26,7 @@ def burn(draft: Draft, use: Use, demand: Demand, reserved: Mapping[str, int] = {
     if use.quantity == 0:
         return use
     usage = use.usage
-    hold = _hold(draft, use)
+    hold = None if use.hold is None else _hold(draft, use.hold, use.time)
     if use.hold is not None and hold is not None:
         holds.draw(draft, use.hold, hold, demand, usage, reserved)
     if hold is None or not demand.paid:
@@ -45,10 +45,10 @@ def burn(draft: Draft, use: Use, demand: Demand, reserved: Mapping[str, int] = {
     return replace(use, slices=tuple(drawn.items()), unpaid=unpaid)
 
 
-def _hold(draft: Draft, use: Use) -> Hold | None:
-    """The hold that the usage names, if it is open and will be at the usage's time."""
-    hold: Hold | None = None if use.hold is None else draft.get(HOLD, use.hold)
-    return hold if hold is not None and use.time < hold.expires_at else None
+def _hold(draft: Draft, id_: str, time: int) -> Hold | None:
+    """The hold, if it is open and will be at the usage's time."""
+    hold: Hold | None = draft.get(HOLD, id_)
+    return hold if hold is not None and time < hold.expires_at else None
 
 
 def unwound(draft: Draft, use: Use) -> Use:

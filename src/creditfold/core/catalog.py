@@ -197,13 +197,11 @@ class Catalog:
         What falls due is judged by the policies that were recorded before its instant, so that it
         does not matter how long after it the clock comes round to it.
         """
-        versions = self.policies
-        if not versions:
-            return self._unpublished
-        if known_before is not None:
-            versions = tuple(v for v in versions if v.recorded_at < known_before)
-        version = in_force(versions, time)
-        return (version.policy, version.hash) if version else self._unpublished
+        for version in reversed(self.policies):
+            known = known_before is None or version.recorded_at < known_before
+            if known and version.effective_from <= time:
+                return version.policy, version.hash
+        return self._unpublished
 
     def spans(self, program: str, looked: int) -> tuple[Span, ...]:
         """What the program says over time to who has learned of so many publications."""

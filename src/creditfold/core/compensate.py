@@ -33,6 +33,8 @@ from creditfold.core.state import (
     Terms,
 )
 
+_OF_BLOCK: Final = tuple(at for at in Place if at is not Place.ORIGIN)
+
 _REST: Final = (Place.ISSUED, Place.EXPIRED)
 """Places, besides what holds have, that no usage moves units into or out of by itself."""
 
@@ -131,9 +133,8 @@ def compensate(
     for block_id in was:
         wanted: Block = past.get((draft.customer, BLOCK, block_id)) or Block()
         found = draft.edit_block(block_id)
-        for at in Place:
-            if at is not Place.ORIGIN:
-                assert getattr(found, at) == getattr(wanted, at), f"{block_id} {at}"
+        for at in _OF_BLOCK:
+            assert getattr(found, at) == getattr(wanted, at), f"{block_id} {at}"
 
 
 def _of_hold(terms: Terms, rest: Mapping[Rest, int], block_id: str, use: Use) -> int:

@@ -129,9 +129,10 @@ class Draft(Struct, eq=False):
         self._begin()
 
     def _begin(self) -> None:
-        known: Account | None = self._state.get((self.customer, ACCOUNT, ""))
+        key = (self.customer, ACCOUNT, "")
+        known: Account | None = self._state.get(key)
         if known is not None:
-            self.open(known.__copy__())
+            self.account = self.changes[key] = known.__copy__()
 
     @property
     def right_breakage(self) -> Exact | None:

@@ -120,8 +120,10 @@ def keep_open(
     if not more:
         return
     account = draft.account
-    total = account.overage.get(unit, 0) + more
-    account.overage = {u: n for u, n in {**account.overage, unit: total}.items() if n}
+    left = {**account.overage, unit: account.overage.get(unit, 0) + more}
+    if not left[unit]:
+        del left[unit]
+    account.overage = left
     open_: OpenOverage | None = draft.get(OVERAGE, id_)
     if open_ is None:
         open_ = OpenOverage(usage.meter, usage.product, usage.time, unit, 0)
