@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel
@@ -31,6 +31,8 @@ _POSTING = event_type("revenue.posting").encode()
 _DEAD_LETTER = event_type("dead_letter.recorded").encode()
 _SNAPSHOT = event_type("balance.snapshot")
 
+_APPLIED: Final = Status.APPLIED  # as `entries.ORIGIN`
+
 _packed = msgspec.msgpack.Encoder().encode
 
 _VERSION_HEADER = ("ce_specversion", SPEC_VERSION.encode())
@@ -39,7 +41,7 @@ _JSON_HEADER = ("content-type", JSON.encode())
 
 
 def _record(
-    topic: str, type_: bytes, id_: str, time: str | None, customer: str | None, value: bytes
+    topic: str, type_: bytes, id_: str, time: str, customer: str | None, value: bytes
 ) -> Output:
     key = None if customer is None else customer.encode()
     return Output(
@@ -51,7 +53,7 @@ def _record(
             ("ce_id", id_.encode()),
             _SOURCE_HEADER,
             ("ce_type", type_),
-            *(() if time is None else (("ce_time", time.encode()),)),
+            ("ce_time", time.encode()),
             *(() if key is None else (("ce_subject", key),)),
             _JSON_HEADER,
         ),
@@ -66,13 +68,14 @@ def outcome_record(outcome: Outcome) -> Output:
     and is answered on each: the id says on which.
     """
     id_, cause = outcome.outcome, outcome.cause
-    if outcome.status is Status.APPLIED:
+    if outcome.status is _APPLIED:
         id_ = id_ if outcome.customer is not None else f"{id_}.{cause.partition}"
     elif outcome.status is Status.DEAD_LETTER:
         id_ = coordinates(cause.topic or "", cause.partition or 0, cause.offset or 0)
     else:
         id_ = f"{id_}.{outcome.status.value}"
     time = outcome.effective_at or outcome.recorded_at
+    assert time is not None, f"outcome {id_} is sent before it is recorded"
     return _record(LEDGER.name, _OUTCOME, id_, time, outcome.customer or None, canonical(outcome))
 
 

@@ -16,7 +16,8 @@ OVERAGE = "R-OVERAGE"
 BACKFILL = "R-BACKFILL"
 DROP = "R-DROP"
 
-_SIDES: Final = (Account.UNBILLED, Account.OVERAGE)
+_UP: Final = (Account.UNBILLED, Account.OVERAGE)  # made once: see `entries.ORIGIN`
+_DOWN: Final = (Account.OVERAGE, Account.UNBILLED)
 
 
 def accrue(
@@ -47,9 +48,11 @@ def accrue(
     draft.put(ACCRUAL, key, replace(accrual, amount=str(total)))
     draft.begin_entry()
     up = amount > 0
+    debit, credit = _UP if up else _DOWN
     draft.post(
         OVERAGE if up else less,
-        *(_SIDES if up else reversed(_SIDES)),
+        debit,
+        credit,
         abs(more),
         currency,
         {

@@ -84,8 +84,6 @@ class Draft(Struct, eq=False):
     """Whether it only finds out where units would be: nothing is entered, posted or told."""
     present: int = 0
     """The instant up to which the customer's log has been folded."""
-    expired_by: int = 0
-    """What expires up to this instant has been folded; a hold that ends goes before it."""
     policy: Policy = Policy()
     """In force at its time."""
     account: Account = None  # type: ignore[assignment]  # there is none before it is opened
@@ -124,7 +122,6 @@ class Draft(Struct, eq=False):
     def __post_init__(self) -> None:
         by_clock, time = self.by_clock, self.time
         self.present = time if by_clock else self.now
-        self.expired_by = time - 1 if by_clock else self.now
         self.policy, self._policy_hash = self.catalog.policy(time, time if by_clock else None)
         self._begin()
 
@@ -133,6 +130,11 @@ class Draft(Struct, eq=False):
         known: Account | None = self._state.get(key)
         if known is not None:
             self.account = self.changes[key] = known.__copy__()
+
+    @property
+    def expired_by(self) -> int:
+        """What expires up to this instant has been folded; a hold that ends goes before it."""
+        return self.time - 1 if self.by_clock else self.now
 
     @property
     def right_breakage(self) -> Exact | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -54,6 +55,7 @@ def parse_decimal(text: str) -> Exact | None:
     return Exact(-coefficient if sign else coefficient, len(digits))
 
 
+@lru_cache(maxsize=16_384)  # most figures are what the outcome before has left
 def decimal(amount: int, exponent: int) -> str:
     """`amount` steps of `10**-exponent` as a decimal string without trailing zeros."""
     if exponent == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -108,6 +108,8 @@ BEHAVIOUR = 1
 AHEAD_MAX = 5 * MINUTE
 """A fact may be this much ahead of the log: hosts' clocks differ."""
 
+_APPLIED: Final = Status.APPLIED  # as `entries.ORIGIN`
+
 CONTENT_BYTES = 16
 """How much of a content's SHA-256 is remembered."""
 
@@ -166,7 +168,7 @@ def _fold_catalog(catalog: Catalog, fact: Fact, outcome: str) -> Step:
     if isinstance(change, Rejection):
         return _refused(fact, outcome, change)
     key, record = change
-    answer = _answer(fact, outcome, Status.APPLIED)
+    answer = _answer(fact, outcome, _APPLIED)
     answer.effective_at = rfc3339(fact.time)
     answer.seq, answer.prev = catalog.chain.seq + 1, catalog.chain.head
     answer.hash = _chained(answer)
@@ -223,7 +225,7 @@ def _fold_customer(state: State, catalog: Catalog, fact: Fact, outcome: str) -> 
         if draft.stands is None:
             journal.remember(draft, fact.source, fact.id, since)
         journal.prune(draft)
-    return _committed(draft, _answer(fact, outcome, Status.APPLIED), fact.time)
+    return _committed(draft, _answer(fact, outcome, _APPLIED), fact.time)
 
 
 def _follow(draft: Draft, before: Account | None, *, tops_up: bool = True) -> None:
@@ -329,7 +331,7 @@ def fold_due(state: State, catalog: Catalog, customer: str, until: int, now: int
     _follow(draft, account)
     answer = Outcome(
         outcome=outcome,
-        status=Status.APPLIED,
+        status=_APPLIED,
         cause=Cause(clock=at, due=f"{what} {subject}"),
         customer=customer,
     )
@@ -359,7 +361,7 @@ def _committed(draft: Draft, answer: Outcome, effective: int) -> Step:
     answer.balances = balances
     lines: tuple[bytes, ...] = ()
     if draft.postings or draft.notices:
-        lines = tuple([canonical(each) for each in (*draft.postings, *draft.notices)])
+        lines = tuple(map(canonical, (*draft.postings, *draft.notices)))
         answer.emitted = Emitted(len(draft.postings), len(draft.notices), sha256(*lines))
     answer.seq = account.seq = account.seq + 1
     answer.prev = account.head
