@@ -161,11 +161,10 @@ def keep_carried(draft: Draft, id_: str, carried: Carried | None) -> None:
         return
     account = draft.account
     account.carried += (carried is not None) - (before is not None)
-    owed = Counter(account.owed)
-    if before is not None:
-        owed.subtract(dict(before.owed()))
-    if carried is not None:
-        owed.update(dict(carried.owed()))
+    owed = dict(account.owed)
+    for each, sign in ((before, -1), (carried, 1)):
+        for unit, amount in () if each is None else each.owed():
+            owed[unit] = owed.get(unit, 0) + sign * amount
     account.owed = {unit: amount for unit, amount in owed.items() if amount}
     draft.put(CARRIED, id_, carried)
 

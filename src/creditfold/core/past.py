@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -60,7 +59,7 @@ class Past(Overlay):
         self._place = place
         self._last = ""
         self._kept = kept
-        self._had: Counter[tuple[str, Place]] = Counter()
+        self._had: dict[tuple[str, Place], int] = {}
         self._ended: list[str] = []
         self._billed: set[str] = set()
         for item in reversed(list(items.values())):

@@ -52,11 +52,11 @@ class SetAside:
         self._reserve(ended)
         self.keep("")
 
-    def standing(self) -> Counter[tuple[str, Place]]:
+    def standing(self) -> dict[tuple[str, Place], int]:
         """How much of each block is set aside in a place."""
-        found: Counter[tuple[str, Place]] = Counter()
+        found: dict[tuple[str, Place], int] = {}
         for (holder, _, place), amount in self._has.items():
-            found[holder, place] += amount
+            found[holder, place] = found.get((holder, place), 0) + amount
         return found
 
     def promised(self) -> dict[str, Promise]:
