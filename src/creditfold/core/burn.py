@@ -12,7 +12,7 @@ from creditfold.core.blocks import exhaust
 from creditfold.core.counted import Usage
 from creditfold.core.demand import Demand, burn_order, declared, draw_from
 from creditfold.core.draft import Draft
-from creditfold.core.entries import AVAILABLE, DRAWN, ISSUED, Place
+from creditfold.core.entries import AVAILABLE, DRAWN, EXPIRED, ISSUED
 from creditfold.core.journal import Use
 from creditfold.core.state import HOLD, Hold, Terms
 
@@ -123,12 +123,12 @@ def _draw_block(draft: Draft, block_id: str, terms: Terms, usage: Usage, demand:
     assert rest is not None
     part = min(rest.amount, left)
     if part:
-        asleep = ISSUED if block.issued else Place.EXPIRED if block.expired else None
+        asleep = ISSUED if block.issued else EXPIRED if block.expired else None
         if asleep is not None:
             assert not block.available, f"block {block_id} is {asleep} and available at once"
             draft.move(block_id, terms, asleep, AVAILABLE, part)
         # What a hold has keeps the rest from being breakage yet.
-        reopened = asleep is Place.EXPIRED and not block.held
+        reopened = asleep is EXPIRED and not block.held
         draw_from(draft, demand, block_id, terms, AVAILABLE, part, usage, reopened=reopened)
         # Others draw from it no more, though a hold may yet give something back.
         draft.exhausted |= part == left

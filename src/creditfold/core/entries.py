@@ -26,7 +26,8 @@ class Place(StrEnum):
     APPLIED = "applied"
 
 
-ORIGIN, ISSUED, AVAILABLE, DRAWN = Place.ORIGIN, Place.ISSUED, Place.AVAILABLE, Place.DRAWN
+ORIGIN, ISSUED, AVAILABLE = Place.ORIGIN, Place.ISSUED, Place.AVAILABLE
+DRAWN, EXPIRED = Place.DRAWN, Place.EXPIRED
 """Where most of what moves does: to find a member in its enum takes twenty times as long."""
 
 

@@ -23,6 +23,7 @@ of price are given back. Its liability is 2030, and what lapses of it reverses 4
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from creditfold.core.chart import Account
 from creditfold.core.draft import Draft
@@ -41,6 +42,9 @@ REOPEN = "R-REOPEN"
 CORRECT = "R-CORRECT"
 DRAW_PROPORTIONAL = "R-DRAW-PROP"
 REESTIMATE = "R-REESTIMATE"
+
+_RIGHT: Final = Kind.MATERIAL_RIGHT  # as `entries.ORIGIN`
+_CREDITS, _UNBILLED, _USAGE = Account.CREDITS, Account.UNBILLED, Account.USAGE
 
 
 def usage_revenue(block: Block) -> int:
@@ -79,15 +83,15 @@ def liability(terms: Terms) -> Account:
     """The account in which the block's carrying value stands."""
     if terms.lapses_to:
         return Account.SERVICE_CREDITS
-    right = terms.kind is Kind.MATERIAL_RIGHT
-    return Account.MATERIAL_RIGHTS if right else Account.CREDITS
+    right = terms.kind is _RIGHT
+    return Account.MATERIAL_RIGHTS if right else _CREDITS
 
 
 def lapse(terms: Terms) -> Account:
     """The account that takes what is funded and expires."""
     if terms.lapses_to:
         return Account(terms.lapses_to)
-    return Account.USAGE if terms.kind is Kind.MATERIAL_RIGHT else Account.BREAKAGE
+    return _USAGE if terms.kind is _RIGHT else Account.BREAKAGE
 
 
 def has_price(block: Block, terms: Terms) -> bool:
@@ -107,7 +111,7 @@ def post_draw(
         return
     units, posted = block.products.get(product, (0, 0))
     block.products = {**block.products, product: (units + amount, posted)}
-    if terms.kind is Kind.MATERIAL_RIGHT:
+    if terms.kind is _RIGHT:
         post_correction(draft, block_id, terms, less=REESTIMATE)
         return
     before, after = posted_usage(block), usage_revenue(block)
@@ -131,13 +135,13 @@ def post_draw(
         )
     debits = [
         ((DRAW_SLA if terms.lapses_to else DRAW, liability(terms)), funded),
-        ((DRAW_UNFUNDED, Account.UNBILLED), after - before - funded),
+        ((DRAW_UNFUNDED, _UNBILLED), after - before - funded),
     ]
     for (rule, debit), product_, minor in pairs(debits, earned):
         draft.post(
             rule,
             debit,
-            Account.USAGE,
+            _USAGE,
             minor,
             terms.currency,
             _product_proof(block, terms, product_, proof),
@@ -165,7 +169,7 @@ def post_correction(draft: Draft, block_id: str, terms: Terms, *, less: str = CO
     """
     block = draft.edit_block(block_id)
     draw = DRAW_SLA if terms.lapses_to else DRAW
-    if terms.kind is Kind.MATERIAL_RIGHT:
+    if terms.kind is _RIGHT:
         block.unlikely, draw = draft.right_breakage, DRAW_PROPORTIONAL
     lower_breakage(draft, REOPEN, block_id, terms)
     before = posted_usage(block)
@@ -224,13 +228,13 @@ def _post_usage(
         recognised += change
         sides = [
             ((funded_rule, liability(terms)), against),
-            ((unfunded_rule, Account.UNBILLED), total - against),
+            ((unfunded_rule, _UNBILLED), total - against),
         ]
         for (rule, other), product, minor in pairs(sides, products):
             draft.post(
                 rule,
-                other if up else Account.USAGE,
-                Account.USAGE if up else other,
+                other if up else _USAGE,
+                _USAGE if up else other,
                 minor,
                 terms.currency,
                 _product_proof(block, terms, product, proof),
@@ -353,8 +357,8 @@ def post_funding(
         "recognised": recognised,
     }
     unbilled = min(amount, max(0, recognised - before))
-    owed = Account.CREDITS if terms is None else liability(terms)
-    for account, part in ((Account.UNBILLED, unbilled), (owed, amount - unbilled)):
+    owed = _CREDITS if terms is None else liability(terms)
+    for account, part in ((_UNBILLED, unbilled), (owed, amount - unbilled)):
         draft.post(
             rule, debit, account, part, block.currency, proof, block=block_id, invoice=invoice
         )
@@ -376,9 +380,9 @@ def post_unfunding(
         "recognised": recognised,
     }
     terms = draft.terms(block_id)
-    debit = Account.CREDITS if terms is None else liability(terms)
+    debit = _CREDITS if terms is None else liability(terms)
     owed = min(amount, max(0, before - recognised))
-    for account, part in ((debit, owed), (Account.UNBILLED, amount - owed)):
+    for account, part in ((debit, owed), (_UNBILLED, amount - owed)):
         draft.post(
             rule, account, credit, part, block.currency, proof, block=block_id, invoice=invoice
         )
