@@ -75,7 +75,7 @@ class Envelope(Struct, frozen=True, gc=False):
     recordedtime: int | None = None
 
 
-@lru_cache(maxsize=100_000)  # a customer is named by each of its facts
+@lru_cache(maxsize=16_384)  # a customer is named by each of its facts
 def customer_id_fault(text: str) -> str | None:
     """What is wrong with a customer id, or None: NFC, 1 to 255 bytes, no control characters."""
     if not text or (len(text) > _FITS and _too_long(text)):
