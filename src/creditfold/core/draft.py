@@ -127,7 +127,7 @@ class Draft(Struct, eq=False):
 
     def _begin(self) -> None:
         key = (self.customer, ACCOUNT, "")
-        known: Account | None = self._state.get(key)
+        known = self._state.get(key)
         if known is not None:
             self.account = self.changes[key] = known.__copy__()
 
@@ -202,7 +202,7 @@ class Draft(Struct, eq=False):
         key = (self.customer, BLOCK, block)
         record: Block | None = self.changes.get(key)
         if record is None:
-            known: Block | None = self._state.get(key)
+            known = self._state.get(key)
             record = self.changes[key] = Block() if known is None else known.__copy__()
         return record
 
