@@ -13,8 +13,8 @@ credit notes, duplicates and refusals among them. Two mixes are measured.
   once in twenty makes them count, and its usage is what usage costs customers who have it all:
   programs, holds, top-ups, commitments, and overage that credit repays. This is the full mix that
   is judged against usage alone.
-- As the campaign has them: 61 of a hundred are usage, a fifth of that late or ahead; 14 holds or
-  their ends, 5 corrections, 4 transfers, 16 others. It is made to find faults: what is late there
+- As the campaign has them: 61 of a hundred are usage, a fifth of that late or ahead; 12 holds or
+  their ends, 4 corrections, 3 transfers, 20 others. It is made to find faults: what is late there
   comes behind boundaries that the many commands make, so most of its time goes to folding again.
 
 Each row is decoded, folded and encoded in batches, in a process of its own with the garbage

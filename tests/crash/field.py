@@ -264,7 +264,7 @@ class Field:
         self.ready()
         judge, now = Judge(STRANGERS), wall()
         if self.mixed:
-            judge = MixedJudge(STRANGERS, mix.MAY_BE_REFUSED, PRICES)
+            judge = MixedJudge(STRANGERS, mix.MAY_BE_REFUSED, PRICES, mix.WINDOW)
         snapshots = self._snapshots()
         self.stop()
         with ThreadPoolExecutor(1) as pool:

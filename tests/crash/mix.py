@@ -1,27 +1,31 @@
 """Traffic with the whole life of a credit in it: what `recount.py` cannot count, its records can.
 
-Usage comes late and ahead, is corrected and retracted; credit is held, voided, adjusted, refunded
-and sent to customers of other partitions; programs grant, roll over and reset; invoices are
-credited, voided and written off. Whether some of it is refused depends on what usage has left by
-then: `MAY_BE_REFUSED` says which facts, and why. Nothing else may be.
+Usage comes late, too late and ahead, is corrected and retracted; credit waits for its payment, is
+held, voided, adjusted, refunded, blended and sent to customers of other partitions; programs grant,
+roll over and reset, after a trial or in it; invoices are credited, voided and written off. Whether
+some of it is refused depends on what usage has left by then: `MAY_BE_REFUSED` says which facts, and
+why. Nothing else may be.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from kafka_fixtures import SECOND, fact, rfc
 
 from crash import traffic
-from crash.traffic import DAY, NOBODY, Traffic
+from crash.mixed_credit import Credit
+from crash.traffic import DAY
 from creditfold.contract.envelope import Envelope
 
 HOUR = 3_600 * SECOND
+WINDOW = 72 * HOUR
+"""Usage that comes later than that is owed: late.window, where no policy says another."""
 _TAKEN: Final = {"above_unused", "forfeiture_not_allowed", "block_expired"}
 _STATUS: Final = {"subscription_status"}
 MAY_BE_REFUSED: Final[dict[str, set[str]]] = {
+    "credit.granted": {"above_unused", "block_expired", "not_paid"},  # what it would blend
     "hold.placed": {"held", "not_enough", "empty_interval"},
     "hold.settled": {"unknown_hold"},
     "hold.released": {"unknown_hold"},
@@ -44,11 +48,10 @@ MAY_BE_REFUSED: Final[dict[str, set[str]]] = {
 }
 _PLANS: Final = ("free", "pro", "team")
 _ZONES: Final = ("UTC", "Europe/Zurich", "America/New_York", "Pacific/Auckland")
-_KINDS: Final = ("goodwill", "sla", "included", "material_right", "buffer")
 
 
 def catalog(at: int) -> list[Envelope]:
-    """Prices, an estimate, and two programs: by what is subscribed to, and by who one is."""
+    """Prices, policies, and programs: by what is subscribed to, for its trial, by who one is."""
     began = rfc(at - DAY)
     plan = {
         "program": "plan",
@@ -66,6 +69,16 @@ def catalog(at: int) -> list[Envelope]:
         "anchor": "subscription",
         "proration": {"first": "by_second", "last": "by_second"},
         "rollover": {"percent": "50", "times": 2, "expires": "P1M"},
+        "trial": "after",
+    }
+    taste = {
+        "program": "taste",
+        "version": 1,
+        "effective_from": began,
+        "who": plan["who"],
+        "grant": {"kind": "promotional", "unit": "USD", "quantity": "6", "expires": "never"},
+        "rollover": {"quantity": "4", "expires": "P1W"},
+        "trial": "only",
     }
     small = {
         "program": "small",
@@ -76,38 +89,39 @@ def catalog(at: int) -> list[Envelope]:
         "every": "month",
         "reset": {"overage": "keep"},
     }
-    estimate = {
+    policy = {
         "version": 1,
-        "effective_from": began,
-        "keys": {"breakage.rate": {"material_right": "0.2"}},
+        "effective_from": rfc(at - 2 * WINDOW),
+        "keys": {"breakage.rate": {"material_right": "0.2"}, "late.after": "overage"},
         "author": "a",
         "approver": "b",
         "evidence": "what was redeemed so far",
-        "reason": "what is not redeemed is earned with what is",
+        "reason": "what is not redeemed is earned with what is, and what is late is billed",
     }
     return [
         *traffic.catalog(at),
-        fact("policy.published", "estimate", at, estimate, None, at),
-        *(fact("program.published", p["program"], at, p, None, at) for p in (plan, small)),
+        fact("policy.published", "policy", at, policy, None, at),
+        *(fact("program.published", p["program"], at, p, None, at) for p in (plan, taste, small)),
     ]
 
 
-class Mix(Traffic):
+class Mix(Credit):
     """Traffic whose customers do all that `credits.md` knows."""
 
     def __init__(self, *given: Any, usage: int = 60, late: float = 0.2, **named: Any) -> None:
         """`usage` is how often it is recorded, to forty times something else; so much is late."""
         super().__init__(*given, **named)
         self._late = late
-        self._kept: dict[tuple[str, str], list[Any]] = defaultdict(list)
         self._weights: dict[Callable[[str], Iterator[Envelope]], int] = {
             self._use: usage,
-            self._hold: 10,
-            self._end_hold: 7,
+            self._hold: 9,
+            self._end_hold: 6,
             self._correct: 5,
-            self._change_block: 5,
+            self._change_block: 4,
             self._give_back: 3,
-            self._transfer: 4,
+            self._transfer: 3,
+            self._wait: 2,
+            self._blend: 2,
             self._subscribe: 3,
             self._attach: 2,
             self._update: 1,
@@ -120,55 +134,21 @@ class Mix(Traffic):
         yield from what(customer)
 
     def begins(self, customer: str) -> Envelope:
-        """A customer of an hour ago, so that usage may be late."""
+        """A customer of days ago, so that usage may be late."""
         data = {"currency": "USD", "time_zone": self.chance.choice(_ZONES)} | self._terms()
         if self.chance.random() < 0.4:
             data["attributes"] = {"segment": "small"}
-        return self.new("customer.created", customer, data, HOUR)
-
-    def grant(self, customer: str) -> Iterator[Envelope]:
-        """As ever, or of a kind that nobody is billed for; some of it rolls over."""
-        if self.chance.random() < 0.7:
-            for each in super().grant(customer):
-                if each.type.endswith("credit.granted.v1"):
-                    self._keep("block", customer, each.data["block"])
-                elif each.type.endswith("invoice.issued.v1"):
-                    self._keep("invoice", customer, each.data["invoice"])
-                yield each
-            return
-        now, block = self.now(), f"free{self.made}"
-        data: dict[str, Any] = {"block": block, "kind": self.chance.choice(_KINDS)}
-        data |= {"unit": "USD", "quantity": str(self.chance.randint(5, 50))}
-        if data["kind"] in {"goodwill", "sla"}:
-            data["value"] = {"amount": data["quantity"], "currency": "USD"}
-            data["failed_period"] = {"from": rfc(now - 2 * DAY), "to": rfc(now - DAY)}
-        if data["kind"] == "material_right":
-            data["value"] = {"amount": "4.40", "currency": "USD"}
-        data["expires_at"] = rfc(self.soon_after(now))
-        if self.chance.random() < 0.5:
-            data["rollover"] = {"percent": "60", "expires": "P1M"}
-        self._keep("block", customer, block)
-        yield self.new("credit.granted", customer, data)
-
-    def _keep(self, what: str, customer: str, it: Any) -> None:
-        self._kept[what, customer].append(it)
-
-    def _one(self, what: str, customer: str) -> Any:
-        """Any of what was made for the customer, or None."""
-        kept = self._kept[what, customer]
-        return self.chance.choice(kept) if kept else None
-
-    def _take(self, what: str, customer: str) -> Any:
-        """Any of it, which is then gone."""
-        kept = self._kept[what, customer]
-        return kept.pop(self.chance.randrange(len(kept))) if kept else None
+        return self.new("customer.created", customer, data, 2 * WINDOW)
 
     def _behind(self) -> int:
         """How long ago usage happened that is told of now; below zero is ahead of the log."""
         if self.chance.random() >= self._late:
             return 0
-        if self.chance.random() < 0.1:
+        how = self.chance.random()
+        if how < 0.1:
             return -self.chance.randint(1, 2_000) * 1_000
+        if how < 0.15:
+            return WINDOW + HOUR + self.chance.randint(1, 3_000_000) * 1_000
         return self.chance.randint(1, self.chance.choice((3_000, 60_000, 1_800_000))) * 1_000
 
     def _use(self, customer: str) -> Iterator[Envelope]:
@@ -177,7 +157,8 @@ class Mix(Traffic):
         if hold is not None and self.chance.random() < 0.2:
             data["hold"] = {"hold": hold, "final": self.chance.random() < 0.5}
         made = self.new("usage.recorded", customer, data, behind)
-        self._keep("usage", customer, (made.id, int(data["quantity"])))
+        if behind < WINDOW:  # no correction reaches the others
+            self._keep("usage", customer, (made.id, int(data["quantity"])))
         yield made
 
     def _correct(self, customer: str) -> Iterator[Envelope]:
@@ -191,46 +172,6 @@ class Mix(Traffic):
         else:
             right = str(self.chance.randint(0, 2 * quantity))
             yield self.new("usage.corrected", customer, data | {"quantity": right})
-
-    def _hold(self, customer: str) -> Iterator[Envelope]:
-        hold, ends = f"h{self.made}", rfc(self.soon_after(self.now()))
-        data: dict[str, Any] = {"hold": hold, "expires_at": ends}
-        if self.chance.random() < 0.6:
-            data |= self.used()
-        else:
-            data |= {"unit": self.chance.choice(("USD", "credits"))}
-            data["quantity"] = str(self.chance.randint(1, 30))
-        self._keep("hold", customer, hold)
-        self._keep("named", customer, hold)
-        yield self.new("hold.placed", customer, data)
-
-    def _end_hold(self, customer: str) -> Iterator[Envelope]:
-        """Settled for less or more, for nothing, or released; what is not ended times out."""
-        hold = self._take("hold", customer)
-        if hold is None:
-            return
-        drawn = self.chance.random()
-        if drawn < 0.2:
-            yield self.new("hold.released", customer, {"hold": hold})
-        elif drawn < 0.3:
-            yield self.new("hold.settled", customer, {"hold": hold, "quantity": 0})
-        else:
-            yield self.new("hold.settled", customer, self.used() | {"hold": hold})
-
-    def _change_block(self, customer: str) -> Iterator[Envelope]:
-        block = self._one("block", customer)
-        if block is None:
-            return
-        data: dict[str, Any] = {"block": block, "reason": "mix"}
-        what = self.chance.choice(["voided", "adjusted", "adjusted", "refunded", "expiry_changed"])
-        if what == "expiry_changed":
-            later = self.now() + self.chance.randint(300, 600) * DAY
-            data = {"block": block, "expires_at": rfc(later)}
-        elif what == "adjusted":
-            data["quantity"] = str(self.chance.choice([-7, -1, 2, 9]))
-        else:
-            data["quantity"] = str(self.chance.randint(1, 9))
-        yield self.new(f"credit.{what}", customer, data)
 
     def _give_back(self, customer: str) -> Iterator[Envelope]:
         invoice = self._one("invoice", customer)
@@ -254,17 +195,6 @@ class Mix(Traffic):
             note["to"] = ("invoice", "balance", "refund")[what - 4]
             yield self.new("credit_note.issued", customer, note)
 
-    def _transfer(self, customer: str) -> Iterator[Envelope]:
-        """Send some of the newest block, of which most is left; now and then to nobody."""
-        blocks = self._kept["block", customer]
-        if not blocks:
-            return
-        to = self.chance.choice(self.customers) if self.chance.random() < 0.9 else NOBODY
-        if to != customer:
-            data = {"transfer": f"t{self.made}", "block": blocks[-1], "to": to}
-            data["quantity"] = str(self.chance.randint(1, 9))
-            yield self.new("credit.transferred", customer, data)
-
     def _subscribe(self, customer: str) -> Iterator[Envelope]:
         """Start one whose period or term ends soon, or do something to one that there is."""
         known, later = self._one("subscription", customer), self.chance.random() < 0.5
@@ -275,6 +205,8 @@ class Mix(Traffic):
             data |= {"anchor": rfc(ends), "plan": self.chance.choice(_PLANS)}
             if known is None and self.chance.random() < 0.7:
                 data |= {"anchor": rfc(ends - DAY), "commitment": self._commitment()}
+            if self.chance.random() < 0.5:
+                data["trial_until"] = rfc(self.soon_after(self.now()))
             self._keep("subscription", customer, data["subscription"])
             yield self.new("subscription.started", customer, data)
             return
@@ -283,7 +215,9 @@ class Mix(Traffic):
             yield self.new(f"subscription.{what}", customer, {"subscription": known})
             return
         data = {"subscription": known, "at_period_end": later}
-        if what == "changed":
+        if what == "changed" and self.chance.random() < 0.3:
+            data["trial_until"] = rfc(self.soon_after(self.now()))
+        elif what == "changed":
             data["plan"] = self.chance.choice(_PLANS)
         yield self.new(f"subscription.{what}", customer, data)
 
@@ -339,5 +273,4 @@ class Mix(Traffic):
         lasts = {"from": rfc(now - HOUR // 60), "to": rfc(now + HOUR // 600)}
         service = {"line": "2", "amount": "0.97", "tax": "0.20", "period": lasts}
         data = {"invoice": f"ar{self.made}", "currency": "USD", "lines": [line, service]}
-        self._keep("invoice", customer, data["invoice"])
         yield self.new("invoice.issued", customer, data)

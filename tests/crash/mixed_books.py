@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from crash.books import Judge, Record, Row, event_of
@@ -20,7 +20,10 @@ from properties.invariants import check_all, usage_is_conserved
 from properties.records import Records
 
 _DECIMALS = {"USD": 10, "credits": 6}
+_USABLE = {"available", "held", "drawn", "rolled_out", "transferred_out", "applied"}
 _TRANSFERS = "creditfold.transfer."
+_AFTER, _ONLY = "plan", "taste"
+"""The program that grants nothing in a trial, and the one that grants in trials alone."""
 _USES = ("usage.recorded", "hold.settled", "usage.corrected", "usage.retracted")
 
 
@@ -32,11 +35,18 @@ class MixedJudge(Judge):
         strangers: set[str],
         may_be_refused: Mapping[str, set[str]],
         prices: Mapping[tuple[str, str], str],
+        window: int,
     ) -> None:
+        """Usage that comes more than so many microseconds late is owed whole."""
         super().__init__(strangers)
+        self._window = timedelta(microseconds=window)
         self._may_be_refused = may_be_refused
         self._prices = {key: Fraction(price) for key, price in prices.items()}
         self._uses: dict[str, dict[str, Row]] = defaultdict(dict)
+        self._refused: set[tuple[str, str]] = set()  # blocks that a refused grant would have made
+        self._waiting: set[tuple[str, str]] = set()  # blocks that wait for their payment at first
+        self._too_late: set[tuple[str, str]] = set()  # usage
+        self._trials: dict[tuple[str, str], list[datetime]] = defaultdict(list)  # all told ends
         self._between: Counter[tuple[str, str]] = Counter()  # told less read, by whom and id
         self._moved: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)
 
@@ -53,9 +63,21 @@ class MixedJudge(Judge):
         kind, who = _kind(event), event.get("subject", "")
         if event["type"].startswith(_TRANSFERS):
             self._between[who, event["id"]] -= 1
+        data = event["data"]
+        if kind == "credit.granted" and outcome["status"] == "rejected":
+            self._refused.add((who, data["block"]))
         if outcome["status"] != "applied":
             return
-        data = event["data"]
+        if kind == "credit.granted":
+            self._refused.discard((who, data["block"]))
+            if data.get("usable") == "when_funded":
+                self._waiting.add((who, data["block"]))
+        if kind == "subscription.started" or "trial_until" in data:
+            end = data.get("trial_until", event["time"])
+            self._trials[who, data["subscription"]].append(_time(end))
+        if kind == "usage.recorded":
+            age = _time(event["recordedtime"]) - _time(event["time"])
+            self._too_late |= {(who, event["id"])} if age > self._window else set()
         if "transfer" in data:
             sender = data["from"] if kind == "transfer.offered" else who
             for entry in outcome.get("entries", ()):
@@ -73,8 +95,15 @@ class MixedJudge(Judge):
         self._uses[who][id_] = use | {"data": use["data"] | right}
 
     def may_refuse(self, event: Row, outcome: Row) -> bool:
-        """Whether the code is one that this fact may have."""
-        return outcome.get("code") in self._may_be_refused.get(_kind(event), ())
+        """Whether the code is one that this fact may have: a plain grant has none."""
+        kind, data, code = _kind(event), event["data"], outcome.get("code")
+        blends = data.get("blends", [])
+        if code == "unknown_block":
+            named = {data.get("block"), *blends}
+            return any((event["subject"], block) in self._refused for block in named)
+        if kind == "credit.granted" and not blends:
+            return False
+        return code in self._may_be_refused.get(kind, ())
 
     def customers(self, snapshots: Mapping[str, Row], now: datetime) -> None:
         """Judge each customer; what is told of a customer that no worker knows is a fault."""
@@ -96,6 +125,9 @@ class MixedJudge(Judge):
             check_all(read)
             usage_is_conserved(read, list(self._uses[who].values()), _DECIMALS)
             self._priced(read)
+            self._waited(read)
+            self._owed_whole(read)
+            self._tried(who, read)
         except (AssertionError, KeyError) as wrong:
             self.verdict.fault("differing", f"{who}: {wrong!r}")
 
@@ -106,6 +138,36 @@ class MixedJudge(Judge):
                 if "rate" in each:
                     price = self._prices[each["meter"], each["unit"]]
                     assert Fraction(each["rate"]) == price, (each, outcome)
+
+    def _waited(self, records: Records) -> None:
+        """What waits for its payment is nowhere but where it was issued until all is funded."""
+        begun: set[tuple[str, str]] = set()
+        for step, lots, touched in records.replay():
+            for key in (touched & self._waiting) - begun:
+                lot = lots[key]
+                if lot.funded >= lot.worth:
+                    begun.add(key)
+                else:
+                    used = {place: n for place, n in lot.places.items() if n and place in _USABLE}
+                    assert not used, (key, used, step.outcome)
+
+    def _owed_whole(self, records: Records) -> None:
+        """No credit covers usage that came too late, now or later."""
+        for outcome in records.applied:
+            for each in outcome.get("entries", ()):
+                usage = (outcome.get("customer", ""), each.get("usage"))
+                assert usage not in self._too_late, (each, outcome)
+
+    def _tried(self, who: str, records: Records) -> None:
+        """Credit for a trial ends with it, and what comes after it begins no earlier."""
+        for (_, id_), block in records.terms.items():
+            if "rolled_from" in block or block.get("program") not in {_AFTER, _ONLY}:
+                continue
+            ends = self._trials.get((who, id_.split(":")[1]), [])
+            if block["program"] == _ONLY:
+                assert _time(block["expires_at"]) in ends, block
+            elif ends:
+                assert min(ends) <= _time(block["effective_at"]), block
 
     def _transfers(self, own: Mapping[str, list[Row]]) -> None:
         """What left one customer is with another, or back; nothing is on its way any more."""
@@ -124,6 +186,10 @@ class MixedJudge(Judge):
                 self.verdict.fault("differing", f"of transfer {key}, {amount} is nowhere")
         if transit:
             self.verdict.fault("differing", f"{transit} is in transit between customers")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _kind(event: Row) -> str:

@@ -28,8 +28,12 @@ def log(whole):
     return whole.copy()
 
 
+def judge(prices=PRICES, window=mix.WINDOW):
+    return MixedJudge(STRANGERS, mix.MAY_BE_REFUSED, prices, window)
+
+
 def faults(log):
-    return log.judge(MixedJudge(STRANGERS, mix.MAY_BE_REFUSED, PRICES)).faults
+    return log.judge(judge()).faults
 
 
 def spoil(records, found, **change):
@@ -51,16 +55,20 @@ def of(kind, status="applied"):
 
 
 def test_a_whole_log_of_all_kinds_is_found_whole(whole):
-    verdict = whole.judge(MixedJudge(STRANGERS, mix.MAY_BE_REFUSED, PRICES))
+    verdict = whole.judge(judge())
     assert {} == verdict.faults, verdict.examples
     assert 1_800 < verdict.facts
     assert 20 < verdict.duplicates
     told = {json.loads(each.value)["cause"]["type"] for each in whole.ledger
             if b'"applied"' in each.value and b'"topic"' in each.value}  # fmt: skip
     assert {f"creditfold.{kind}.v1" for kind in KINDS} <= told
+    blocks = [block for each in whole.snapshots.values() for block in each["blocks"]]
+    assert any("blends" in block for block in blocks)
+    assert any("waits_for" in block for block in blocks)
+    assert {"plan", "taste", "small"} <= {block.get("program") for block in blocks}
 
 
-@pytest.mark.parametrize("rule", ["R-DRAW", "R-OVERAGE", "R-CORRECT", "R-TRANSFER"])
+@pytest.mark.parametrize("rule", ["R-DRAW", "R-OVERAGE", "R-CORRECT", "R-TRANSFER", "R-BLEND"])
 def test_one_cent_of_a_posting_makes_its_customer_differ(log, rule):
     spoil(log.told, lambda data: data.get("rule") == rule, amount=lambda amount: amount + 1)
     assert 1 <= faults(log)["differing"]
@@ -92,8 +100,8 @@ def test_a_notice_that_is_gone_or_doubled_makes_its_customer_differ(whole):
 
 
 def test_usage_at_another_price_or_of_another_quantity_makes_its_customer_differ(whole):
-    judge = MixedJudge(STRANGERS, mix.MAY_BE_REFUSED, PRICES | {("calls", "USD"): "0.050001"})
-    assert 1 <= whole.judge(judge).faults["differing"]
+    dearer = judge(PRICES | {("calls", "USD"): "0.050001"})
+    assert 1 <= whole.judge(dearer).faults["differing"]
     log = whole.copy()
     inputs = [json.loads(each.value) for each in log.inputs]
     changed = {data["usage"]["id"] for data in inputs if "usage" in data}
@@ -109,6 +117,35 @@ def test_usage_at_another_price_or_of_another_quantity_makes_its_customer_differ
     more = json.dumps(data | {"quantity": f"{data['quantity']}0"}).encode()
     log.inputs[n] = log.inputs[n]._replace(value=more)
     assert {"differing": 1} == faults(log)
+
+
+def test_usage_that_came_too_late_and_is_covered_all_the_same_is_seen(whole):
+    """By a judge for whom more usage came too late than for the fold."""
+    assert 1 <= whole.judge(judge(window=60_000_000)).faults["differing"]
+
+
+def test_credit_that_could_be_used_before_it_was_paid_is_seen(whole):
+    """By a judge who is told that a block which began at once would have waited."""
+    log = whole.copy()
+    places = [n for n, each in enumerate(log.inputs) if b'"on_payment"' in each.value]
+    unpaid = {json.loads(log.inputs[n].value)["lines"][0]["sells"][0]["block"] for n in places}
+    for place, each in enumerate(log.inputs):
+        data = json.loads(each.value)
+        if data.get("block") in unpaid and "quantity" in data and "value" in data:
+            waits = json.dumps(data | {"usable": "when_funded"}).encode()
+            log.inputs[place] = each._replace(value=waits)
+    assert 1 <= faults(log)["differing"]
+
+
+def test_credit_for_a_trial_that_lasts_longer_and_a_grant_in_a_trial_are_seen(whole):
+    """By a judge who is told of other ends."""
+    ends = [n for n, each in enumerate(whole.inputs) if b'"trial_until"' in each.value]
+    for end in ("2020-01-01T00:00:00Z", "2030-01-01T00:00:00Z"):
+        log = whole.copy()
+        for place in ends:
+            data = json.loads(log.inputs[place].value) | {"trial_until": end}
+            log.inputs[place] = log.inputs[place]._replace(value=json.dumps(data).encode())
+        assert 1 <= faults(log)["differing"]
 
 
 def test_a_transfer_that_arrives_with_less_or_not_at_all_is_seen(whole):

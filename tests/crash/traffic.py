@@ -41,7 +41,7 @@ def catalog(at: int) -> list[Envelope]:
     rates = [
         {"meter": meter, "unit": unit, "per_unit": price} for (meter, unit), price in PRICES.items()
     ]
-    began = rfc(at - DAY)
+    began = rfc(at - 7 * DAY)
     card = {"rate_card": "list", "version": 1, "effective_from": began, "rates": rates}
     return [
         *(
