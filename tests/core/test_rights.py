@@ -214,3 +214,14 @@ def test_an_estimate_is_for_a_kind_that_is_earned_by_it():
     assert "unknown_field" == Book().refused(
         "policy.published", ALLOW | {"keys": keys}, customer=None
     )
+
+
+def test_a_right_of_which_late_usage_leaves_nothing_to_roll_over_is_earned_where_it_was():
+    """What had been drawn after it rolled over is owed: nothing of it is left to be expected."""
+    book = right(expires_at="2026-01-10T00:00:00Z", rollover={"quantity": "50"})
+    book.use("20", at="2026-01-11T00:00:00Z")
+    assert "20" == book.block("b~1")["drawn"]
+    book.use("100", at="2026-01-09T00:00:00Z", recorded="2026-01-11T01:00:00Z")
+    assert ("100", "0") == (book.block("b")["drawn"], book.block("b~1")["quantity"])
+    assert {"USD": "20"} == book.snapshot()["overage"]
+    sound(book)

@@ -158,7 +158,7 @@ class Lot:
                 self.earned[line["product"]] += signed
             else:
                 self.forfeited += signed
-        if "E" in line["proof"]:
+        if "E" in line["proof"] and Fraction(line["proof"]["Q"]):
             self.likely = Fraction(line["proof"]["E"]) / Fraction(line["proof"]["Q"])
 
     def give(self, line: Event, other: Lot) -> None:
