@@ -201,6 +201,13 @@ class Records:
             if "rolled_from" in block and (customer, id_) not in self.reopened
         }
 
+        self.priced_later = {
+            (line["customer"], line["block"])
+            for line in self.postings
+            if line["rule"] == "R-TRANCHE" and "usage0" in line["proof"]
+        }
+        """What had been drawn from when a line gave it its price."""
+
     def minor(self, customer: str, amount: str) -> int:
         """A decimal string of the customer's money as integer minor units."""
         scaled = Fraction(amount) * 10 ** self._minor.get(customer, 2)
@@ -233,7 +240,9 @@ class Records:
                 touched.add(key)
                 lot = lots.setdefault(key, Lot(*key))
                 if "entry" in record and "from" in record:
-                    if record["from"] == "origin" and key not in self.rolled.values():
+                    if record["from"] == "origin" and key in self.priced_later:
+                        lot.value = self.minor(key[0], self.terms[key]["value"])
+                    elif record["from"] == "origin" and key not in self.rolled.values():
                         lot.value = self.values[key]
                     lot.enter(record)
                     back = -1 if record["from"] in LEFT else 1
@@ -251,6 +260,8 @@ class Records:
                     lot.give(record, lots.setdefault(other, Lot(*other)))
                 else:
                     lot.book(record)
+                    if key in self.priced_later and "V" in record["proof"]:
+                        lot.value = record["proof"]["V"] + lot.released
             yield step, lots, touched
 
     def _blended(self, step: Step) -> set[str]:

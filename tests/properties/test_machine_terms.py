@@ -187,12 +187,15 @@ class AnythingOverTerms(AnythingInOrder):
         what=st.sampled_from(["funds", "period"]),
     )
     def fund_subscription(self, name: str, invoice: str, subscription: str, **how: Any) -> None:
-        """A line for what the program grants to the subscription, or for a service beside it."""
+        """A line for what the program grants to the subscription, or for a service beside it.
+
+        One line funds it: of several, records do not tell which came before a rollover.
+        """
         span = {"from": text(self.now + how["begin"])}
         span["to"] = text(self.now + how["begin"] + how["days"] * DAY)
         currency = CUSTOMERS[name]
         line: Event = {"line": "1", "amount": in_currency(how["amount"], currency)}
-        if how["what"] == "funds":
+        if how["what"] == "funds" and not self._funded(name, subscription):
             line["funds"] = {"program": "paid", "subscription": subscription} | span
         else:
             line["period"] = span
@@ -201,6 +204,16 @@ class AnythingOverTerms(AnythingInOrder):
         if how["recognition"] == "on_due":
             data["due_at"] = text(self.now + DAY)
         self._send(self._new("invoice.issued", name, data))
+
+    def _funded(self, name: str, subscription: str) -> bool:
+        """Whether a line funds it already."""
+        return any(
+            each.get("subscription") == subscription
+            for fact in self.facts
+            if fact.get("subject") == name
+            for line in fact["data"].get("lines", ())
+            for each in [line.get("funds", {})]
+        )
 
     def _statements(self) -> list[Event]:
         return [each for each in notices(self.out) if each["what"] == "statement_ready"]
