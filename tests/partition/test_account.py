@@ -26,11 +26,11 @@ BEGIN = 1_767_225_600_000_000
 def records():
     """What is stored of customers who have done all that there is, by customer and kind."""
     clock = itertools.count(BEGIN, 20_000)
-    soon = traffic.Soon(2_000_000, 40_000_000)
-    made = mix.Mix(3, 20, lambda: next(clock), soon)
+    soon = traffic.Soon(20_000_000, 60_000_000)
+    made = mix.Mix(1, 40, lambda: next(clock), soon)
     store = MemoryStore()
     partition, offsets, now = Partition(store, ONLY, Position()), Counter(), 0
-    for fact in (*mix.catalog(BEGIN), *made.opening(), *made.facts(2_000)):
+    for fact in (*mix.catalog(BEGIN), *made.opening(), *made.facts(3_000)):
         now = max(now, fact.recordedtime)
         waiting = [(topic_of(fact.type).name, *write_binary(fact))]
         while waiting:
