@@ -4,7 +4,9 @@ The recount cannot count such facts a second time: which block a late or correct
 for the naive model of `tests/properties` to say. This judge works from what was written: for each
 customer, all invariants of revenue.md over its outcomes, postings, notices and balances, with every
 proof and chain recomputed; each usage's draws and overage against its quantity and the prices that
-were published; and each transfer against what became of it on the other side, in another partition.
+were published; credit that waits against what is paid of it; a trial's credit against the trial's
+end; what came too late against all draws; and each transfer against what became of it on the other
+side, in another partition.
 """
 
 from __future__ import annotations
@@ -68,16 +70,7 @@ class MixedJudge(Judge):
             self._refused.add((who, data["block"]))
         if outcome["status"] != "applied":
             return
-        if kind == "credit.granted":
-            self._refused.discard((who, data["block"]))
-            if data.get("usable") == "when_funded":
-                self._waiting.add((who, data["block"]))
-        if kind == "subscription.started" or "trial_until" in data:
-            end = data.get("trial_until", event["time"])
-            self._trials[who, data["subscription"]].append(_time(end))
-        if kind == "usage.recorded":
-            age = _time(event["recordedtime"]) - _time(event["time"])
-            self._too_late |= {(who, event["id"])} if age > self._window else set()
+        self._expect(kind, who, event)
         if "transfer" in data:
             sender = data["from"] if kind == "transfer.offered" else who
             for entry in outcome.get("entries", ()):
@@ -93,6 +86,21 @@ class MixedJudge(Judge):
         right = {"quantity": data.get("quantity", "0")}
         use = self._uses[who][id_]
         self._uses[who][id_] = use | {"data": use["data"] | right}
+
+    def _expect(self, kind: str, who: str, event: Row) -> None:
+        """Keep of what was applied which blocks wait, when trials end, and what was too late."""
+        data = event["data"]
+        if kind == "credit.granted":
+            self._refused.discard((who, data["block"]))
+            if data.get("usable") == "when_funded":
+                self._waiting.add((who, data["block"]))
+        if kind == "subscription.started" or "trial_until" in data:
+            end = data.get("trial_until", event["time"])
+            self._trials[who, data["subscription"]].append(_time(end))
+        if kind == "usage.recorded":
+            age = _time(event["recordedtime"]) - _time(event["time"])
+            if age > self._window:
+                self._too_late.add((who, event["id"]))
 
     def may_refuse(self, event: Row, outcome: Row) -> bool:
         """Whether the code is one that this fact may have: a plain grant has none."""
