@@ -8,6 +8,8 @@ import pytest
 from commands_rig import Commands, embedded, until
 from kafka_fixtures import empty  # noqa: F401  # a fixture by name
 
+from creditfold.contract.partitions import partition_of
+
 pytestmark = pytest.mark.broker
 
 PARTITIONS = 2
@@ -54,6 +56,53 @@ def test_a_log_that_is_exported_has_the_same_balances_and_its_clock_stays_held(c
             assert account(shown) == told_by(worker, f"c-00{number}")
             assert shown["usable"] != {}
     assert agrees(cluster)
+
+
+WEEKLY = {
+    "program": "weekly",
+    "version": 1,
+    "effective_from": "2024-01-10T00:00:00Z",
+    "who": {"field": "customer.id", "prefix": "c"},
+    "grant": {"kind": "promotional", "unit": "USD", "quantity": "1", "expires": "P30D"},
+    "every": "P7D",
+}
+
+
+def moving():
+    """Four customers with usage and credit of 2024; two of them give of it to each other."""
+    at = "2024-01-01T00:00:00Z"
+    yield fact("held", "clock.held", at, {})
+    yield fact("m", "meter.declared", at, {"meter": "calls", "version": 1, "product": "api"})
+    names = [f"c-{n}" for n in range(4)]
+    assert {partition_of(name.encode(), PARTITIONS) for name in names} == set(range(PARTITIONS))
+    for name, other in zip(names, reversed(names), strict=True):
+        block = {"block": "b", "kind": "paid", "unit": "USD", "quantity": "10"}
+        given = {"transfer": f"t-{name}", "block": "b", "quantity": "4", "to": other}
+        yield fact(f"c-{name}", "customer.created", at, {"currency": "USD"}, name)
+        yield fact(f"g-{name}", "credit.granted", at, block, name)
+        yield fact(f"t-{name}", "credit.transferred", "2024-01-20T00:00:00Z", given, name)
+
+
+def test_a_program_is_previewed_on_all_partitions_as_on_one(cluster, tmp_path):
+    rule, directory = tmp_path / "rule.json", tmp_path / "embedded"
+    rule.write_text(json.dumps(WEEKLY))
+    (tmp_path / "facts.jsonl").write_text(lines(moving()))
+    embedded("publish", tmp_path / "facts.jsonl", "--data-dir", directory)
+    cluster.json("export", "--data-dir", directory)
+    with cluster.worker(tmp_path, PARTITIONS) as worker:
+        worker.has_folded_all()
+
+        preview = ("program", "preview", rule)
+        (ahead,) = cluster.json(*preview, "--until", "2024-02-15")
+        (by_now,) = cluster.json(*preview)
+        shown = cluster.run(*preview, "--until", "2024-02-15", "--customer", "c-1").stdout
+        refused = cluster.run(*preview, "--customer", "nobody", code=1).stderr
+
+    assert [ahead] == embedded(*preview, "--until", "2024-02-15", "--data-dir", directory)
+    assert [by_now] == embedded(*preview, "--data-dir", directory)
+    assert (4 * 6, 4) == (ahead["blocks"], ahead["granted_to"])
+    assert "weekly:c-1:6" in shown
+    assert "no customer nobody" in refused
 
 
 def fact(id_, what, at, data, customer=None):

@@ -65,7 +65,10 @@ def test_a_wrong_address_is_wrong_use() -> None:
     assert "--kafka" in result.stderr.decode()
 
 
-@pytest.mark.parametrize("command", ["publish -", "trace u-1", "replay", "customer show ada"])
+@pytest.mark.parametrize(
+    "command",
+    ["publish -", "trace u-1", "replay", "customer show ada", "program preview rule.json"],
+)
 def test_a_cluster_and_a_directory_exclude_each_other(command) -> None:
     result = invoke(*command.split(), "--kafka", NOBODY, "--data-dir", "here", stdin=b"")
 

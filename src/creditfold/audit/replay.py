@@ -110,20 +110,28 @@ def verify(log: Log) -> Report:
     return _Replay(log).run()
 
 
-def recorded(log: Log) -> Iterator[tuple[Record, int]]:
-    """The inputs that were folded, in that order, each with the log's time at it."""
-    inputs = {topic.name: Following(log, topic.name) for topic in INPUTS}
-    now = 0
-    for header in log.read(LEDGER.name):
-        if dict(header.headers).get("ce_type") != _HEADER:
-            continue
-        data = _read_header(header)
-        queues = {
-            topic: list(itertools.islice(inputs[topic], count)) for topic, *_, count in data.in_
-        }
-        end = parse_instant(data.now)
-        yield from ordered(queues, RANK, now, end)
-        now = end
+class Recorded:
+    """The inputs that a partition folded, in that order, each with the log's time at it.
+
+    `now` is the log's time as far as it was read.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.now = 0
+
+    def __iter__(self) -> Iterator[tuple[Record, int]]:
+        inputs = {topic.name: Following(self._log, topic.name) for topic in INPUTS}
+        for header in self._log.read(LEDGER.name):
+            if dict(header.headers).get("ce_type") != _HEADER:
+                continue
+            data = _read_header(header)
+            queues = {
+                topic: list(itertools.islice(inputs[topic], count)) for topic, *_, count in data.in_
+            }
+            end = parse_instant(data.now)
+            yield from ordered(queues, RANK, self.now, end)
+            self.now = end
 
 
 class _Replay:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from creditfold.cli.errors import CommandError
@@ -37,3 +39,14 @@ def only_kafka(data_dir: Path | None) -> None:
     """Refuse a directory beside a cluster."""
     if data_dir is not None:
         raise CommandError("--kafka and --data-dir exclude each other: name one of them")
+
+
+def one_by_one(count: int) -> Iterator[int]:
+    """The numbers of so many partitions; a terminal is told which one is at work."""
+    for partition in range(count):
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\rpartition {partition} of {count} …\x1b[K")
+            sys.stderr.flush()
+        yield partition
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")

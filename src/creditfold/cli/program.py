@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from creditfold.cli.errors import CommandError, Exit
-from creditfold.cli.options import DataDir, Output
+from creditfold.cli.options import DataDir, OnKafka, Output
 
 if TYPE_CHECKING:
+    from creditfold.audit.replay import Recorded
     from creditfold.cli.opening import Run
-    from creditfold.log.records import Record
+    from creditfold.cli.preview_kafka import Spool
     from creditfold.partition.preview import Preview, Rule
 
 app = typer.Typer(help="Try programs, which grant credit by rules.", no_args_is_help=True)
@@ -20,7 +24,8 @@ app = typer.Typer(help="Try programs, which grant credit by rules.", no_args_is_
 PREVIEW_EXAMPLES = (
     "Examples:  creditfold program preview pro.json --until 2026-12-31  ·  "
     "creditfold program preview pro.json --customer c-017 -o json  ·  "
-    "creditfold program preview pro.json --facts facts.jsonl"
+    "creditfold program preview pro.json --facts facts.jsonl  ·  "
+    "creditfold program preview pro.json --kafka broker:9092"
 )
 _ROWS_MAX = 50
 
@@ -51,31 +56,30 @@ def preview(
             "--facts", metavar="FILE", help="On a file of facts, and not on a recorded log."
         ),
     ] = None,
+    kafka: OnKafka = None,
     data_dir: DataDir = None,
     output: Output = None,
 ) -> None:
     """Tell which blocks a program would make, or would have made, for whom and when.
 
-    The log is folded again in memory as if the program had been published just before its
-    effective_from; nothing is written. Exit code 1: the program or a line would be refused.
+    The log, of all partitions on Kafka, is folded again in memory as if the program had been
+    published just before its effective_from; nothing is written. Exit code 1: the program or a line
+    would be refused.
     """
-    from creditfold.cli.opening import Run  # noqa: PLC0415  # start-up
     from creditfold.cli.times import instant  # noqa: PLC0415  # start-up
-    from creditfold.partition.preview import Preview  # noqa: PLC0415  # start-up
 
-    if facts is not None and data_dir is not None:
-        raise CommandError("name a data directory or a file of facts, not both")
+    if facts is not None and (data_dir is not None or kafka is not None):
+        raise CommandError("name a recorded log or a file of facts, not both")
     if facts == file == "-":
         raise CommandError("standard input cannot be both: name a file for one of them")
-    run = Run(data_dir, output)
+    run = _run(kafka, data_dir, output)
     end = instant(until, "--until")
     rule = _rule(file)
-    found = Preview(rule)
     bad = 0
     if facts is None:
-        _from_log(found, run, end)
+        found = _from_log(rule, run, end)
     else:
-        bad = _from_facts(found, facts, end)
+        found, bad = _from_facts(rule, facts, end)
     if found.refusal is not None:
         refusal = found.refusal
         raise CommandError(f"{file}: {refusal.code}: {refusal.detail}", Exit.REFUSED)
@@ -87,9 +91,20 @@ def preview(
 
         emit(document)
     else:
-        _show(document, whole_log=facts is None, until=until)
+        _show(document, run, whole_log=facts is None, until=until)
     if bad:
         raise typer.Exit(Exit.REFUSED)
+
+
+def _run(kafka: str | None, data_dir: Path | None, output: str | None) -> Run:
+    from creditfold.cli.opening import Run  # noqa: PLC0415  # start-up
+
+    if kafka is None:
+        return Run(data_dir, output)
+    from creditfold.cli.cluster import Cluster, only_kafka  # noqa: PLC0415  # start-up
+
+    only_kafka(data_dir)
+    return Cluster(kafka, output)
 
 
 def _rule(file: str) -> Rule:
@@ -117,33 +132,46 @@ def _rule(file: str) -> Rule:
     return rule
 
 
-def _from_log(found: Preview, run: Run, end: int | None) -> None:
-    from creditfold.audit.replay import BrokenLogError, recorded  # noqa: PLC0415  # start-up
+def _from_log(rule: Rule, run: Run, end: int | None) -> Preview:
+    from creditfold.audit.replay import BrokenLogError, Recorded  # noqa: PLC0415  # start-up
+    from creditfold.cli.cluster import Cluster  # noqa: PLC0415  # start-up
+    from creditfold.partition.preview import Preview  # noqa: PLC0415  # start-up
 
-    with run.read() as runtime:
+    with ExitStack() as open_:
         try:
-            _take(found, recorded(runtime.log), end)
+            logs: Sequence[Recorded | Spool]
+            if isinstance(run, Cluster):
+                from creditfold.cli.preview_kafka import spooled  # noqa: PLC0415  # start-up
+
+                logs = spooled(run, open_)
+            else:
+                logs = [Recorded(open_.enter_context(run.read()).log)]
+            found = Preview(rule, len(logs))
+            for record, now in heapq.merge(*logs, key=lambda each: each[1]):
+                if end is None or now <= end:
+                    found.take(record, now)
         except BrokenLogError as error:
             raise CommandError(
                 f"the log cannot be folded again ({error}): see {run.command('replay --verify')}",
                 Exit.REFUSED,
             ) from None
-        found.finish(runtime.partition.position.now if end is None else end)
+        found.finish(max(log.now for log in logs) if end is None else end)
+    return found
 
 
-def _from_facts(found: Preview, file: str, end: int | None) -> int:
+def _from_facts(rule: Rule, file: str, end: int | None) -> tuple[Preview, int]:
+    """The preview, and how many lines were bad."""
     from creditfold.cli.lines import lines, source  # noqa: PLC0415  # start-up
     from creditfold.contract.envelope import (  # noqa: PLC0415  # start-up
         EVENT_BYTES_MAX,
         Undecodable,
         read_line,
     )
+    from creditfold.partition.preview import Preview  # noqa: PLC0415  # start-up
     from creditfold.partition.simulation import record_of  # noqa: PLC0415  # start-up
 
-    bad = 0
-
-    def records() -> Iterator[tuple[Record, int]]:
-        nonlocal bad
+    found, bad = Preview(rule), 0
+    with source(file) as stream:
         for line in lines(stream, EVENT_BYTES_MAX):
             try:
                 record = record_of(read_line(line.text), line.number)
@@ -151,18 +179,11 @@ def _from_facts(found: Preview, file: str, end: int | None) -> int:
                 bad += 1
                 typer.echo(f"line {line.number}: {error.code}: {error.detail}", err=True)
                 continue
-            yield record, max(found.now, record.timestamp)
-
-    with source(file) as stream:
-        _take(found, records(), end)
+            now = max(found.now, record.timestamp)
+            if end is None or now <= end:
+                found.take(record, now)
     found.finish(found.now if end is None else end)
-    return bad
-
-
-def _take(found: Preview, records: Iterable[tuple[Record, int]], end: int | None) -> None:
-    for record, now in records:
-        if end is None or now <= end:
-            found.take(record, now)
+    return found, bad
 
 
 def _document(found: Preview, rule: Rule, customer: str | None) -> dict[str, Any]:
@@ -193,7 +214,7 @@ def _document(found: Preview, rule: Rule, customer: str | None) -> dict[str, Any
                 "unit": each.unit,
                 "expires_at": None if each.expires_at is None else rfc3339(each.expires_at),
             }
-            for each in sorted(grants, key=lambda each: (each.at, each.customer, each.block))
+            for each in grants
         ],
         "refused": [
             {name: getattr(each, name) for name in each.__struct_fields__}
@@ -203,7 +224,7 @@ def _document(found: Preview, rule: Rule, customer: str | None) -> dict[str, Any
     }
 
 
-def _show(document: dict[str, Any], *, whole_log: bool, until: str | None) -> None:
+def _show(document: dict[str, Any], run: Run, *, whole_log: bool, until: str | None) -> None:
     from creditfold.cli import screen  # noqa: PLC0415  # start-up
 
     out = screen.console()
@@ -236,4 +257,6 @@ def _show(document: dict[str, Any], *, whole_log: bool, until: str | None) -> No
         screen.next_steps(out, ("--until TIME", "what it would grant by then"))
     else:
         where = "publish it" if whole_log else "publish it with the facts"
-        screen.next_steps(out, ("creditfold publish FILE", f"{where}, as a program.published fact"))
+        screen.next_steps(
+            out, (run.command("publish FILE"), f"{where}, as a program.published fact")
+        )

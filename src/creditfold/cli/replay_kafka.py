@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from creditfold.audit.chain import check
@@ -10,7 +9,7 @@ from creditfold.audit.replay import verify
 from creditfold.broker.kafka_log import LiveLog
 from creditfold.broker.plan import equal_count
 from creditfold.cli import screen
-from creditfold.cli.cluster import Cluster
+from creditfold.cli.cluster import Cluster, one_by_one
 from creditfold.cli.replay import document_of, show_difference
 
 SUMMED = (
@@ -30,16 +29,10 @@ SUMMED = (
 
 def replay_all(run: Cluster) -> bool:
     """Verify one partition after another and tell it; whether all agree."""
-    count = equal_count(run.kafka)
     found = []
-    for partition in range(count):
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\rpartition {partition} of {count} …\x1b[K")
-            sys.stderr.flush()
+    for partition in one_by_one(equal_count(run.kafka)):
         log = LiveLog(run.kafka, partition)
         found.append({"partition": partition, **document_of(verify(log), check(log))})
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
     agrees = all(each["agrees"] for each in found)
     sums = {name: sum(each[name] for each in found) for name in SUMMED}
     if run.json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from creditfold.contract.decode import decode
 from creditfold.contract.envelope import Envelope, read_event
-from creditfold.contract.partitions import ONLY
+from creditfold.contract.partitions import Home, partition_of
 from creditfold.contract.topics import NOTICES, TRANSFERS, event_type
 from creditfold.core.entries import Place, Status
 from creditfold.core.facts import Malformed
@@ -19,7 +19,7 @@ from creditfold.core.program_facts import ProgramPublished
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.state import TERMS, Terms
 from creditfold.core.times import rfc3339
-from creditfold.log.records import Record
+from creditfold.log.records import Output, Record
 from creditfold.partition.position import Position
 from creditfold.partition.simulation import record_of
 from creditfold.partition.step import Batch, Partition
@@ -81,16 +81,82 @@ class Rule:
 
 
 class Preview:
-    """A log folded again with a rule that it does not hold.
+    """A log of one or several partitions folded again with a rule that it does not hold.
 
-    The rule is published just before its `effective_from`, or when the log begins or ends; what it
-    lacks by then, such as a unit, is waited for. `refusal` says why it was not published at all.
+    In each the rule is published just before its `effective_from`, or when the log begins or ends;
+    what it lacks by then, such as a unit, is waited for. `refusal` says why one did not publish it.
     """
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, partitions: int = 1) -> None:
+        self._parts = [_Part(rule, Home(number, partitions)) for number in range(partitions)]
+
+    @property
+    def now(self) -> int:
+        """The log's time, in microseconds."""
+        return max(part.now for part in self._parts)
+
+    @property
+    def published_at(self) -> int | None:
+        """From when all partitions have the rule."""
+        found = [part.published_at for part in self._parts if part.published_at is not None]
+        return max(found) if len(found) == len(self._parts) else None
+
+    @property
+    def refusal(self) -> Rejection | None:
+        """Why the rule was not published."""
+        return next((part.refusal for part in self._parts if part.refusal is not None), None)
+
+    @property
+    def grants(self) -> list[Grant]:
+        """The blocks that it made, in the order of their time."""
+        found = (each for part in self._parts for each in part.grants)
+        return sorted(found, key=lambda each: (each.at, each.customer, each.block))
+
+    @property
+    def refused(self) -> list[Refused]:
+        """The grants that it could not make, in the order of their time."""
+        found = (each for part in self._parts for each in part.refused)
+        return sorted(found, key=lambda each: (each.at, each.customer, each.block))
+
+    @property
+    def customers(self) -> int:
+        """How many customers the log knows."""
+        return sum(1 for part in self._parts for _ in part.accounts())
+
+    def knows(self, customer: str) -> bool:
+        """Whether the log has heard of the customer."""
+        return any(customer in part.accounts() for part in self._parts)
+
+    def take(self, record: Record, now: int) -> None:
+        """Fold a record of its partition at the log's time, which never goes back.
+
+        What customers told each other is not read: with the rule it may be something else.
+        """
+        if record.topic != TRANSFERS.name:
+            self._tell(self._parts[record.partition].take(record, now), now)
+
+    def finish(self, until: int) -> None:
+        """The log ends here, and its clock goes on."""
+        for part in self._parts:
+            part.finish(until)
+
+    def _tell(self, outputs: Iterable[Output], now: int) -> None:
+        """Let customers hear at once what others have told them."""
+        for output in outputs:
+            if output.topic == TRANSFERS.name:
+                assert output.key is not None, "what is told to nobody"
+                home = partition_of(output.key, len(self._parts))
+                told = Record(output.topic, home, 0, now, output.key, output.value, output.headers)
+                self._tell(self._parts[home].take(told, now), now)
+
+
+class _Part:
+    """One partition of it."""
+
+    def __init__(self, rule: Rule, home: Home) -> None:
         self._rule = rule
         self._store = MemoryStore()
-        self._partition = Partition(self._store, ONLY, Position())
+        self._partition = Partition(self._store, home, Position())
         self.published_at: int | None = None
         self.refusal: Rejection | None = None
         self.grants: list[Grant] = []
@@ -98,34 +164,21 @@ class Preview:
 
     @property
     def now(self) -> int:
-        """The log's time, in microseconds."""
         return self._partition.position.now
 
-    @property
-    def customers(self) -> int:
-        """How many customers the log knows."""
-        return sum(1 for _ in self._store.accounts())
+    def accounts(self) -> Iterator[str]:
+        return self._store.accounts()
 
-    def knows(self, customer: str) -> bool:
-        """Whether the log has heard of the customer."""
-        return customer in self._store.accounts()
-
-    def take(self, record: Record, now: int) -> None:
-        """Fold a record of the log at the log's time.
-
-        What customers told each other is not read: with the rule it may be something else.
-        """
-        if record.topic == TRANSFERS.name:
-            return
+    def take(self, record: Record, now: int) -> tuple[Output, ...]:
         if self._untried and now >= self._date:
             self._publish(max(self.now, self._date))
         batch = self._fold([record], now)
         changed = any(each.customer is None for each in batch.outcomes)
         if self.refusal is not None and changed:
             self._publish(now)
+        return batch.outputs
 
     def finish(self, until: int) -> None:
-        """The log ends here, and its clock goes on."""
         if self.published_at is None:
             self._publish(max(self.now, min(until, self._date)))
         until = max(until, self.now)
@@ -156,10 +209,6 @@ class Preview:
         batch = self._partition.refold([(record, now) for record in records], now, _NO_LIMIT)
         if self.published_at is not None and not ours:
             self._see(batch)
-        for output in batch.outputs:
-            if output.topic == TRANSFERS.name:
-                told = Record(output.topic, 0, 0, now, output.key, output.value, output.headers)
-                self._fold([told], now)
         return batch
 
     def _see(self, batch: Batch) -> None:
