@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 NEVER = 10**30
@@ -49,6 +49,7 @@ class Block:
     paid: bool = False
     priority: int = NEVER
     program: str | None = None
+    dates: Program | None = None
     rule: Rule | None = None
     rolled: int = 0
     root: str = ""
@@ -67,6 +68,14 @@ class Block:
     @property
     def unused(self) -> int:
         return self.at["issued"] + self.at["available"]
+
+    def sent(self, id_: str, quantity: int) -> Block:
+        """What another customer gets of it: it rolls as often as is left; nothing tops it up."""
+        made = Block(id_, quantity, self.effective_at, self.expires_at, self.paid, self.priority)
+        if self.rule is not None and self.rolls:
+            made.rule = replace(self.rule, floor=0, times=self.rule.times - self.rolled)
+        made.dates = self.dates
+        return made
 
     def covers(self, time: int) -> bool:
         return self.effective_at <= time < self.expires_at
@@ -229,12 +238,13 @@ class Telling:
         if not (left or block.at["held"]) or not (amount or block.rule.floor):
             return
         ends = at + block.expires_at - block.effective_at
-        if block.program is not None:
-            ends = self.programs[block.program].date_after(at)
+        if block.dates is not None:
+            ends = block.dates.date_after(at)
         block.move("available", "rolled_out", amount)
         quantity = max(amount, block.rule.floor)
         made = Block(block.name, quantity, at, ends, block.paid, block.priority, block.program)
         made.rule, made.rolled, made.root = block.rule, block.rolled + 1, block.root
+        made.dates = block.dates
         made.at["available"] = made.original = quantity
         self.blocks[made.id] = made
         if block.program is not None:
@@ -503,5 +513,5 @@ class Life:
         ends = program.next if program.life is None else command.at + program.life
         name = f"{program.id}:ada:{program.granted}"
         made = Block(name, program.quantity, command.at, ends, program=program.id)
-        made.rule = program.rule
+        made.rule, made.dates = program.rule, program
         self._make(command, found, made)

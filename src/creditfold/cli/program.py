@@ -137,15 +137,15 @@ def _from_log(rule: Rule, run: Run, end: int | None) -> Preview:
     from creditfold.cli.cluster import Cluster  # noqa: PLC0415  # start-up
     from creditfold.partition.preview import Preview  # noqa: PLC0415  # start-up
 
-    with ExitStack() as open_:
+    with ExitStack() as files:
         try:
             logs: Sequence[Recorded | Spool]
             if isinstance(run, Cluster):
                 from creditfold.cli.preview_kafka import spooled  # noqa: PLC0415  # start-up
 
-                logs = spooled(run, open_)
+                logs = spooled(run, files)
             else:
-                logs = [Recorded(open_.enter_context(run.read()).log)]
+                logs = [Recorded(files.enter_context(run.read()).log)]
             found = Preview(rule, len(logs))
             for record, now in heapq.merge(*logs, key=lambda each: each[1]):
                 if end is None or now <= end:

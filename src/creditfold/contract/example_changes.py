@@ -49,6 +49,12 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "failed_period": {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"},
             "lapses_to": "4910",
             "draws_on": "usage",
+            "rollover": {"percent": "50", "times": 2, "expires": "period_end", "priority": 20},
+            "periods": {
+                "anchor": "2026-01-31T09:00:00.5",
+                "every": "P1M",
+                "zone": "Europe/Zurich",
+            },
         },
         {
             "transfer": "T2",

@@ -36,7 +36,7 @@ INTERVAL_PATTERN = (
 INTERVAL_MAX = 100 * 366 * DAY
 LOCAL_TIME_PATTERN = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    r"T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(\[[A-Za-z0-9_+/-]{1,64}\])?$"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(\[[A-Za-z0-9_+/-]{1,64}\])?$"
 )
 
 # `$` would match before a final line feed; `fullmatch` does not need the anchors at all.

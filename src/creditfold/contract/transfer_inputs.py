@@ -7,12 +7,26 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
-from creditfold.contract.fields import CustomerId, Data, Name, Quantity, Reference, Text, Time
+from creditfold.contract.fields import (
+    Anchor,
+    CustomerId,
+    Data,
+    Interval,
+    Name,
+    Quantity,
+    Reference,
+    Text,
+    Time,
+    TimeZone,
+    invalid,
+)
 from creditfold.contract.inputs import KindName, MoneyData, PeriodData
-from creditfold.contract.terms import PRIORITY_MAX, ScopeData
+from creditfold.contract.terms import PRIORITY_MAX, RolloverData, ScopeData
 from creditfold.core import facts, transfer_facts
+from creditfold.core.program_facts import LocalTime
+from creditfold.core.state import Periods
 
 _transfer: Name = Field(description="The transfer's id, unique for its sender.")
 
@@ -28,6 +42,29 @@ class CreditTransferred(Data):
     def body(self) -> transfer_facts.CreditTransferred:
         """As the fold reads it."""
         return transfer_facts.CreditTransferred(self.transfer, self.block, self.quantity, self.to)
+
+
+class PeriodsData(Data):
+    """The dates of the program that granted the credit."""
+
+    model_config = ConfigDict(title="Periods")
+
+    anchor: Anchor = Field(
+        description="What they are counted from: the date and time on the zone's clocks."
+    )
+    every: Interval = Field(description="How far they are apart.")
+    zone: TimeZone = Field(description="The zone.")
+
+    @model_validator(mode="after")
+    def _local(self) -> PeriodsData:
+        if not isinstance(self.anchor, LocalTime) or self.anchor.zone is not None:
+            raise invalid("anchor is a local date and time, and its zone stands in zone")
+        return self
+
+    def core(self) -> Periods:
+        """As the fold reads it."""
+        assert isinstance(self.anchor, LocalTime)
+        return Periods(self.anchor.shown, self.every, self.zone)
 
 
 class TransferOffered(Data):
@@ -47,6 +84,12 @@ class TransferOffered(Data):
     failed_period: PeriodData | None = Field(None, description="What it compensates.")
     lapses_to: Name | None = Field(None, description="The account that takes what lapses of it.")
     draws_on: Literal["usage", "invoice"] = Field("usage", description="What it may pay for.")
+    rollover: RolloverData | None = Field(
+        None, description="How it may still roll over: its caps are on what was sent."
+    )
+    periods: PeriodsData | None = Field(
+        None, description="The dates of its program, by which what rolls over may end."
+    )
 
     def body(self) -> transfer_facts.TransferOffered:
         """As the fold reads it."""
@@ -65,6 +108,8 @@ class TransferOffered(Data):
             None if self.failed_period is None else self.failed_period.core(),
             self.lapses_to,
             facts.DrawsOn(self.draws_on),
+            None if self.rollover is None else self.rollover.core(),
+            None if self.periods is None else self.periods.core(),
         )
 
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from creditfold.core.times import DAY, SECOND
+from creditfold.core.times import DAY, HOUR, MINUTE, SECOND
 
 Zone: TypeAlias = Callable[[int], int]
 """How far a zone's clocks are ahead of UTC at an instant; both in microseconds."""
@@ -40,6 +40,15 @@ class Every(Struct, frozen=True, omit_defaults=True):
     def about(self) -> int:
         """Its length in microseconds on average over the centuries."""
         return self.months * _DAYS_OF_MONTH * DAY // 1_000_000 + self.days * DAY + self.time
+
+
+def written(every: Every) -> str:
+    """The interval as ISO 8601 has it."""
+    days = ((every.months, "M"), (every.days, "D"))
+    hours, rest = divmod(every.time, HOUR)
+    clock = ((hours, "H"), (rest // MINUTE, "M"), (rest % MINUTE // SECOND, "S"))
+    date, time = ("".join(f"{n}{unit}" for n, unit in part if n) for part in (days, clock))
+    return f"P{date}T{time}" if time else f"P{date}"
 
 
 class Until(StrEnum):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from creditfold.core.exact import Exact
-from creditfold.core.facts import DrawsOn, Kind, Money, Period
+from creditfold.core.facts import DrawsOn, Kind, Money, Period, Rollover
 from creditfold.core.scope import Scope
+from creditfold.core.state import Periods
 
 
 class CreditTransferred(Struct, frozen=True):
@@ -19,7 +20,10 @@ class CreditTransferred(Struct, frozen=True):
 
 
 class TransferOffered(Struct, frozen=True):
-    """Credit has left its sender for this customer, with all that it was granted as."""
+    """Credit has left its sender for this customer, with all that it was granted as.
+
+    Its `rollover` is what is left of that; `periods` are the dates that it may speak of.
+    """
 
     transfer: str
     sender: str
@@ -35,6 +39,8 @@ class TransferOffered(Struct, frozen=True):
     failed_period: Period | None = None
     lapses_to: str | None = None
     draws_on: DrawsOn = DrawsOn.USAGE
+    rollover: Rollover | None = None
+    periods: Periods | None = None
 
 
 class TransferAccepted(Struct, frozen=True):

@@ -10,14 +10,16 @@ from msgspec.structs import replace
 
 from creditfold.core import revenue
 from creditfold.core.blocks import issue, live
+from creditfold.core.calendar import Every, written
 from creditfold.core.chart import Account
 from creditfold.core.currencies import MINOR_EXPONENT
 from creditfold.core.draft import Draft
 from creditfold.core.entries import Place, Sent
 from creditfold.core.exact import INT64_MAX, decimal
+from creditfold.core.facts import Rollover
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.release import asked, bring_back, release, share
-from creditfold.core.scope import written
+from creditfold.core.scope import written as written_scope
 from creditfold.core.state import BLOCK, TRANSFER, Block, Terms, Transfer
 from creditfold.core.times import rfc3339
 from creditfold.core.transfer_facts import (
@@ -67,7 +69,7 @@ def send(draft: Draft, body: CreditTransferred) -> Rejection | None:
 def _offer(
     draft: Draft, body: CreditTransferred, terms: Terms, amount: int, value: int
 ) -> dict[str, object]:
-    period = terms.failed_period
+    period, rollover = terms.failed_period, _left(terms)
     offer: dict[str, object | None] = {
         "transfer": body.transfer,
         "from": draft.customer,
@@ -82,14 +84,47 @@ def _offer(
         "effective_at": rfc3339(terms.effective_at),
         "expires_at": None if terms.expires_at is None else rfc3339(terms.expires_at),
         "priority": terms.priority,
-        "scope": None if terms.scope is None else written(terms.scope),
+        "scope": None if terms.scope is None else written_scope(terms.scope),
         "failed_period": None
         if period is None
         else {"from": rfc3339(period.start), "to": rfc3339(period.end)},
         "lapses_to": terms.lapses_to,
         "draws_on": None if terms.pays_usage else terms.draws_on,
+        "rollover": None if rollover is None else _written(rollover),
+        "periods": None
+        if rollover is None or terms.periods is None
+        else {
+            "anchor": rfc3339(terms.periods.anchor).removesuffix("Z"),
+            "every": written(terms.periods.every),
+            "zone": terms.periods.zone,
+        },
     }
     return {name: value for name, value in offer.items() if value is not None}
+
+
+def _left(terms: Terms) -> Rollover | None:
+    """How the credit may still roll over; a floor is not passed on, since it grants anew."""
+    rule = terms.rollover
+    if rule is None or terms.rolled >= rule.times:
+        return None
+    return replace(rule, min_quantity=None, times=rule.times - terms.rolled)
+
+
+def _written(rule: Rollover) -> dict[str, object]:
+    """The rollover as the wire has it."""
+    expires: object = rule.expires
+    if isinstance(rule.expires, Every):
+        expires = written(rule.expires)
+    elif isinstance(rule.expires, int):
+        expires = rfc3339(rule.expires)
+    found: dict[str, object | None] = {
+        "quantity": None if rule.quantity is None else str(rule.quantity),
+        "percent": None if rule.percent is None else str(rule.percent),
+        "times": rule.times,
+        "expires": expires,
+        "priority": rule.priority,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def take(draft: Draft, body: TransferOffered) -> Rejection | None:
@@ -125,6 +160,8 @@ def take(draft: Draft, body: TransferOffered) -> Rejection | None:
         failed_period=body.failed_period,
         lapses_to=body.lapses_to,
         draws_on=body.draws_on,
+        rollover=body.rollover,
+        periods=body.periods,
         transferred_from=f"{body.sender}:{body.block}",
     )
     draft.edit_block(block_id).value = value
