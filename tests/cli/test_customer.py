@@ -144,16 +144,17 @@ def test_a_trial_and_what_waits_for_its_payment_are_shown(tmp_path) -> None:
     start = {"subscription": "s", "plan": "pro", "period": "month"}
     grant = {"block": "b2", "kind": "paid", "unit": "USD", "quantity": "7", "usable": "when_funded"}
     price = {"value": {"amount": "7", "currency": "USD"}}
+    trial = {"trial_until": "2026-03-09T00:00:00Z"}
     line = {"line": "4", "amount": "7", "sells": [{"block": "b2"}]}
     bill = {"invoice": "i2", "currency": "USD", "recognition": "on_payment", "lines": [line]}
     directory = published(
         tmp_path / "d",
-        event("s9", "subscription.started", start | {"trial_until": "2026-03-09T00:00:00Z"}),
+        event("s9", "subscription.started", start | {"products": ["api"]} | trial),
         event("g2", "credit.granted", grant | price),
     )
     shown = ("customer", "show", "ada", "--data-dir", directory, "--at", NOON)
     result = invoke(*shown)
-    for text in ("trial until", "2026-03-09 00:00", "waits for an invoice line"):
+    for text in ("trial until", "pro api active 2026-03-09 00:00", "waits for an invoice line"):
         assert text in " ".join(result.stdout.split())
     published(directory, event("i2", "invoice.issued", bill))
     assert {"USD": "7"} == show(directory, "--at", NOON)["unpaid"]

@@ -78,6 +78,33 @@ def test_on_a_missing_field_only_exists_and_ne_can_match(expected, op, operand):
     assert expected is holds(one("absent", op, operand), FIELDS)
 
 
+@pytest.mark.parametrize(
+    ("expected", "op", "operand"),
+    [
+        (True, Op.EQ, "api"),
+        (True, Op.EQ, "disk"),
+        (False, Op.EQ, "llm"),
+        (False, Op.NE, "disk"),
+        (True, Op.NE, "llm"),
+        (True, Op.PREFIX, "di"),
+        (False, Op.PREFIX, "l"),
+        (True, Op.GE, "disk"),
+        (False, Op.GT, "disk"),
+        (True, Op.LT, "b"),
+        (True, Op.LE, "api"),
+        (True, Op.EXISTS, True),
+        (False, Op.EXISTS, False),
+    ],
+)
+def test_of_several_texts_one_has_to_pass_and_none_may_be_equal(expected, op, operand):
+    fields = {"products": ("api", "disk")}
+    assert expected is holds(Test("products", op, (operand,)), fields)
+    assert expected is not holds(Not(Test("products", op, (operand,))), fields)
+    several = Test("products", Op.IN, ("llm", "disk"))
+    assert holds(several, fields)
+    assert not holds(several, {"products": ("api",)})
+
+
 @given(st.text(), st.text())
 def test_texts_order_as_their_utf8_bytes_do(left, right):
     try:

@@ -11,6 +11,7 @@ from core.test_programs import GRANT, dates, granted
 from properties.events import Event, outcomes
 
 START = "2026-01-10T00:00:00Z"
+ANY_PLAN = {"field": "subscription.plan", "exists": True}
 
 
 def program(plan: str, quantity: str, **more: Any) -> Event:
@@ -188,6 +189,56 @@ def test_taking_a_cancellation_back_leaves_the_change_that_was_put_off_with_it()
     book.applied("subscription.cancelled", {"subscription": "s", "at_period_end": True})
     book.applied("subscription.renewed", {"subscription": "s"})
     assert {"team:s:1": "620"} == granted(book.sweep("2026-02-11T00:00:00Z"))
+
+
+def test_products_of_a_subscription_decide_as_its_plan_does():
+    """An add-on is granted from when it is in, whole or its share, and no more once it is out."""
+    book = begun(products=["api"])
+    disk = {"field": "subscription.products", "eq": "disk"}
+    share = {"first": "by_second", "last": "by_second"}
+    book.published("program.published", program("disk", "310", who=disk, proration=share))
+    assert (["api"], {}) == (state(book)["products"], granted(outcomes(book.out)))
+    add = {"subscription": "s", "products": ["api", "disk"]}
+    book.applied("subscription.changed", add, "2026-01-20T00:00:00Z")
+    assert {"disk:s:1": "210"} == granted(outcomes(book.out))
+    same = {"subscription": "s", "plan": "team"}
+    book.applied("subscription.changed", same, "2026-01-21T00:00:00Z")
+    assert ["api", "disk"] == state(book)["products"]
+    assert "310" == granted(book.sweep("2026-02-11T00:00:00Z"))["disk:s:2"]
+    gone = {"subscription": "s", "products": []}
+    book.applied("subscription.changed", gone, "2026-02-24T00:00:00Z")
+    assert ("155", "155") == (
+        book.block("disk:s:2")["available"],
+        book.block("disk:s:2")["voided"],
+    )
+    assert "products" not in state(book)
+    assert not [b for b in granted(book.sweep("2026-04-11T00:00:00Z")) if b.startswith("disk")]
+
+
+def test_who_tests_no_field_that_nobody_has():
+    for field in ("subscription.product", "customer.products", "products"):
+        rule = program("p", "5", who={"field": field, "eq": "disk"})
+        assert "invalid_value" == Book().refused("program.published", rule, customer=None)
+
+
+def test_products_that_are_put_off_come_with_the_period():
+    book = begun(products=["api"])
+    later = {"subscription": "s", "products": ["disk"], "at_period_end": True}
+    book.applied("subscription.changed", later, "2026-01-20T00:00:00Z")
+    other = {"all": [{"field": "subscription.products", "in": ["disk", "tape"]}, ANY_PLAN]}
+    book.published("program.published", program("disk", "5", who=other), "2026-01-21T00:00:00Z")
+    assert ["api"] == state(book)["products"]
+    assert "5" == granted(book.sweep("2026-02-11T00:00:00Z"))["disk:s:1"]
+    assert ["disk"] == state(book)["products"]
+
+
+def test_whoever_has_not_a_product_is_whose_products_are_others_or_none():
+    for products, expected in ((None, True), (["api"], True), (["api", "disk"], False)):
+        book = begun(**({} if products is None else {"products": products}))
+        without = {"field": "subscription.products", "ne": "disk"}
+        book.published("program.published", program("upsell", "5", who=without))
+        book.sweep("2026-01-11T00:00:00Z")
+        assert expected == ("upsell:s:1" in granted(outcomes(book.records))), products
 
 
 def test_attributes_of_a_subscription_decide_too():

@@ -194,7 +194,7 @@ FULL = {
             program_state.Pending(5, program_state.SubscriptionStatus.CANCELLED,
                                   program_facts.SubscriptionChanged("s", "q", Every(days=7), 1,
                                                                     {"a": None}, True)),
-            ((-1, "o"), (3, None), (4, "p")),
+            ((-1, "o"), (3, None), (4, "p")), ("api", "llm"),
         ),
     ],
     rounds.ROUND: [rounds.Round(), rounds.Round(1, 2, "c")],

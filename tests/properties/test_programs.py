@@ -31,7 +31,10 @@ WHO = (
     {"field": "customer.id", "exists": True},
     {"field": "subscription.plan", "eq": "pro"},
     {"not": {"field": "subscription.plan", "eq": "pro"}},
+    {"field": "subscription.products", "eq": "gpu"},
+    {"field": "subscription.products", "ne": "gpu"},
 )
+PRODUCTS = ([], ["gpu"], ["api", "gpu"], ["api", "disk"])
 TRIALS = (None, None, "after", "only")
 ANCHORS = ("2026-01-31T05:00", "2025-12-01T00:00", "subscription", None)
 
@@ -70,7 +73,9 @@ def steps(draw: st.DrawFn) -> list[tuple[int, str, Event]]:
     found: list[tuple[int, str, Event]] = []
     for number, hour in enumerate(sorted(hours)):
         what = draw(
-            st.sampled_from(["program", "tier", "plan", "trial", "halt", "go", "end", "attach"])
+            st.sampled_from(
+                ["program", "tier", "plan", "products", "trial", "halt", "go", "end", "attach"]
+            )
         )
         data: Event = {"program": "p", "version": number + 1}
         if what in ("program", "end"):
@@ -86,6 +91,9 @@ def steps(draw: st.DrawFn) -> list[tuple[int, str, Event]]:
             case "plan":
                 kind = "subscription.changed"
                 data = {"subscription": "s", "plan": draw(st.sampled_from(["pro", "free"]))}
+            case "products":
+                kind = "subscription.changed"
+                data = {"subscription": "s", "products": draw(st.sampled_from(PRODUCTS))}
             case "trial":
                 kind = "subscription.changed"
                 ends = BEGIN + (hour + draw(st.sampled_from([-48, 0, 72]))) * HOUR
@@ -109,6 +117,7 @@ class Walk:
         self.trial = BEGIN if trial is None else self.anchor
         self.versions: list[Event] = []
         self.tier, self.plan, self.active = "tin", "pro", True
+        self.products: list[str] = []
         self.attached: bool | None = None
         self.covered, self.count, self.first = 0, 0, None
         self.grants: list[tuple[str, int, Fraction]] = []
@@ -123,6 +132,7 @@ class Walk:
                 self.tier = data["attributes"]["tier"]
             case "subscription.changed":
                 self.plan = data.get("plan", self.plan)
+                self.products = data.get("products", self.products)
                 self.trial = instant(data["trial_until"]) if "trial_until" in data else self.trial
             case "program.attached" if self.versions:
                 self.attached = True
@@ -166,6 +176,7 @@ class Walk:
             "customer.attributes.tier": self.tier == "gold",
             "customer.id": True,
             "subscription.plan": self.plan == "pro",
+            "subscription.products": ("gpu" in self.products) == ("eq" in who),
         }[who["field"]]
 
     def period(self, terms: Event, now: int) -> tuple[int, int]:

@@ -188,6 +188,7 @@ def _subscriptions(out: Console, found: list[dict[str, Any]]) -> None:
         (
             each["subscription"],
             each["plan"],
+            " ".join(each.get("products", ())),
             each["status"],
             _minute(each.get("trial_until")),
             _minute(each.get("period_ends_at")),
@@ -195,7 +196,7 @@ def _subscriptions(out: Console, found: list[dict[str, Any]]) -> None:
         )
         for each in found
     ]
-    columns = ("subscription", "plan", "status", "trial until", "period ends", "then")
+    columns = ("subscription", "plan", "products", "status", "trial until", "period ends", "then")
     out.print(screen.table(columns, rows))
 
 

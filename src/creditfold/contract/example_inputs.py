@@ -187,6 +187,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "all": [
                     {"field": "subscription.plan", "in": ["pro", "team"]},
                     {"not": {"field": "customer.attributes.segment", "eq": "internal"}},
+                    {"field": "subscription.products", "eq": "llm"},
                 ]
             },
             "grant": {
@@ -265,6 +266,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 "expected": "10000",
                 "shortfall": "proportional",
             },
+            "products": ["llm", "search"],
         },
         {"subscription": "S2", "plan": "free", "period": "year"},
     ),
@@ -277,6 +279,7 @@ INPUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "trial_until": NOON,
             "attributes": {"seats": 40, "trial": None},
             "commitment": {"unit": "USD", "quantity": "18000", "term": "year"},
+            "products": ["llm"],
             "at_period_end": True,
         },
         {"subscription": "S1", "plan": "team"},

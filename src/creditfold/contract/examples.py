@@ -364,6 +364,7 @@ _SNAPSHOT = snapshots.Snapshot(
             period_ends_at="2026-12-01T00:00:00Z",
             at_period_end=SubscriptionStatus.PAUSED,
             next_plan="team",
+            products=("llm", "search"),
         ),
     ),
     commitments=(

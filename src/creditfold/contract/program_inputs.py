@@ -23,13 +23,13 @@ from creditfold.contract.fields import (
 )
 from creditfold.contract.inputs import PROPERTIES_MAX, GrantData
 from creditfold.contract.predicates import Where
-from creditfold.contract.terms import RolloverData
+from creditfold.contract.terms import LIST_MAX, RolloverData
 from creditfold.core import program_facts as facts
 from creditfold.core.calendar import Until
 from creditfold.core.facts import OveragePolicy
 from creditfold.core.predicate import fields_of
 
-FIELDS = ("customer.id", "subscription.plan")
+FIELDS = ("customer.id", "subscription.plan", "subscription.products")
 PREFIXES = ("customer.attributes.", "subscription.attributes.")
 
 _at_period_end = Field(False, description="Only when the period ends that the time lies in.")
@@ -143,7 +143,8 @@ class ProgramPublished(TermsData):
     effective_from: Time = Field(description="From when it grants.")
     who: Where = Field(
         description="To whom: a predicate over customer.id, customer.attributes.<name>, "
-        "subscription.plan and subscription.attributes.<name>."
+        "subscription.plan, subscription.attributes.<name> and subscription.products, of which one "
+        "has to pass a test; ne: none is equal."
     )
 
     @model_validator(mode="after")
@@ -246,6 +247,9 @@ class SubscriptionStarted(Data):
     commitment: CommitmentData | None = Field(
         None, description="The least that is used, or paid for, in each term."
     )
+    products: list[Name] | None = Field(
+        None, max_length=LIST_MAX, description="The products in it; programs test them."
+    )
 
     def body(self) -> facts.SubscriptionStarted:
         """As the fold reads it."""
@@ -257,6 +261,7 @@ class SubscriptionStarted(Data):
             self.trial_until,
             self.attributes or {},
             None if self.commitment is None else self.commitment.core(),
+            tuple(self.products or ()),
         )
 
 
@@ -278,6 +283,9 @@ class SubscriptionChanged(Data):
         description="The new minimum, in the same unit: of the term that runs and those after it, "
         "with at_period_end of the next term and those after it.",
     )
+    products: list[Name] | None = Field(
+        None, max_length=LIST_MAX, description="All products that are in it now."
+    )
     at_period_end: bool = _at_period_end
 
     def body(self) -> facts.SubscriptionChanged:
@@ -291,6 +299,7 @@ class SubscriptionChanged(Data):
             self.at_period_end,
             None if self.commitment is None else self.commitment.core(),
             self.trial_until,
+            None if self.products is None else tuple(self.products),
         )
 
 

@@ -112,6 +112,7 @@ class SubscriptionState(Output):
     )
     next_plan: str | None = Field(None, description="The plan that it then changes to.")
     trial_until: Instant | None = Field(None, description="When its trial ends, while that lasts.")
+    products: tuple[str, ...] | None = Field(None, description="The products in it.")
 
 
 class CommitmentState(Output):

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from creditfold.core.calendar import END, Zone, calendar_anchor, local, period
 from creditfold.core.catalog import Span
 from creditfold.core.draft import Draft
-from creditfold.core.predicate import Value, holds
+from creditfold.core.predicate import Fields, Value, holds
 from creditfold.core.program_facts import AnchoredAt, LocalTime, Program, Trial
 from creditfold.core.program_state import (
     ATTACHMENT,
@@ -35,7 +35,7 @@ class Subject(Struct, frozen=True):
     since: int
     until: int
     spans: tuple[Span, ...]
-    fields: dict[str, Value] | None
+    fields: Fields | None
     zone_name: str
     anchor: int | None
     trial_until: int | None = None
@@ -113,16 +113,22 @@ def subjects(draft: Draft, program: str) -> Iterator[Subject]:
             max(since, held.since),
             held.granted_until,
             tuple(part for span in spans for part in _around_trial(span, held.trial_until)),
-            fields
-            and {
-                **fields,
-                "subscription.plan": held.plan,
-                **{f"subscription.attributes.{name}": v for name, v in held.attributes.items()},
-            },
+            fields and {**fields, **_fields_of(held)},
             profile.time_zone,
             held.anchor,
             held.trial_until,
         )
+
+
+def _fields_of(held: Subscription) -> Fields:
+    """What `who` may test of a subscription."""
+    fields: dict[str, Value | tuple[str, ...]] = {
+        f"subscription.attributes.{name}": value for name, value in held.attributes.items()
+    }
+    fields["subscription.plan"] = held.plan
+    if held.products:
+        fields["subscription.products"] = held.products
+    return fields
 
 
 def _around_trial(span: Span, trial_until: int | None) -> Iterator[Span]:

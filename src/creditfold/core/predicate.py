@@ -11,6 +11,8 @@ from msgspec import Raw, Struct
 from creditfold.core.exact import Exact
 
 Value: TypeAlias = str | bool | Exact
+Fields: TypeAlias = Mapping[str, Value | tuple[str, ...]]
+"""What is tested; a field with several texts is never empty, but missing."""
 
 
 class Op(StrEnum):
@@ -57,7 +59,7 @@ class Not(Struct, frozen=True, tag="not"):
 Predicate: TypeAlias = Test | AllOf | AnyOf | Not
 
 
-def holds(predicate: Predicate, fields: Mapping[str, Value]) -> bool:
+def holds(predicate: Predicate, fields: Fields) -> bool:
     """Whether the predicate is true of these fields."""
     match predicate:
         case Test():
@@ -82,8 +84,11 @@ def fields_of(predicate: Predicate) -> Iterator[str]:
             yield from fields_of(part)
 
 
-def _passes(test: Test, value: Value | None) -> bool:
+def _passes(test: Test, value: Value | tuple[str, ...] | None) -> bool:
     op, operand = test.op, test.operand
+    if isinstance(value, tuple):  # one of several is enough, and for `ne` none may be equal
+        passes = (_passes(test, each) for each in value)
+        return all(passes) if op is Op.NE else any(passes)
     if op is Op.EXISTS:
         return (value is not None) is operand[0]
     if op is Op.NE:

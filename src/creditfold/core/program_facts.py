@@ -118,6 +118,7 @@ class SubscriptionStarted(Struct, frozen=True):
     trial_until: int | None = None
     attributes: dict[str, Value] = {}
     commitment: Commitment | None = None
+    products: tuple[str, ...] = ()
 
 
 class SubscriptionChanged(Struct, frozen=True):
@@ -131,6 +132,7 @@ class SubscriptionChanged(Struct, frozen=True):
     at_period_end: bool = False
     commitment: Commitment | None = None
     trial_until: int | None = None
+    products: tuple[str, ...] | None = None
 
 
 class SubscriptionRenewed(Struct, frozen=True):

@@ -82,6 +82,7 @@ class Subscription(Struct, frozen=True):
     trial_until: int | None = None
     pending: Pending | None = None
     plans: tuple[tuple[int, str | None], ...] = ()
+    products: tuple[str, ...] = ()
 
     def in_trial(self, time: int) -> bool:
         """Whether its trial lasts at the instant."""

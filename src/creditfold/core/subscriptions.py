@@ -50,6 +50,7 @@ def start(draft: Draft, body: SubscriptionStarted) -> Rejection | None:
         since=_since(draft),
         attributes=body.attributes,
         trial_until=body.trial_until,
+        products=body.products,
     )
     profile: Profile = draft.get(PROFILE)
     subscriptions = tuple(sorted((*profile.subscriptions, body.subscription)))
@@ -62,7 +63,7 @@ def start(draft: Draft, body: SubscriptionStarted) -> Rejection | None:
 
 
 def change(draft: Draft, body: SubscriptionChanged) -> Rejection | None:
-    """Another plan, period or attributes, now or when the period ends; another commitment."""
+    """Another plan, other products and so on, now or when the period ends; another commitment."""
     committed = None if body.commitment is None else commitments.read(draft, body.commitment)
     known = _known(draft, body.subscription, ACTIVE, PAUSED)
     if isinstance(known, Rejection) or isinstance(committed, Rejection):
@@ -190,6 +191,7 @@ def _changed(known: Subscription, body: SubscriptionChanged, since: int) -> Subs
         attributes={name: value for name, value in attributes.items() if value is not None},
         since=since,
         trial_until=known.trial_until if body.trial_until is None else body.trial_until,
+        products=known.products if body.products is None else body.products,
     )
 
 

@@ -54,6 +54,7 @@ def subscriptions(
             at_period_end=None if pending is None else pending.status,
             next_plan=None if pending is None or pending.change is None else pending.change.plan,
             trial_until=_instant(record.trial_until if record.in_trial(at) else None),
+            products=record.products or None,
         )
 
 
