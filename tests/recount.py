@@ -10,8 +10,9 @@ late, one rate card version without `where`, blocks without scope, two decimals 
 no payment of more than an invoice, credit for invoices that is free or billed whole on issue and
 pays tax too, blends of blocks that no hold has, lines over periods of whole seconds, earned by
 time, commitments in the customer's currency, of terms in days from the start on, earned as they
-end, and programs for everyone or for a plan that grant every so many days from their first grant
-on, whole and until the next.
+end, material rights that no blend has, with one rate of breakage from the start on, and programs
+for everyone or for a plan that grant until the next of their dates, every so many days from their
+first grant on or by the calendar of UTC, a first or last part whole or by the second.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from typing import Any
 Row = dict[str, Any]
 
 NEVER = datetime.max.replace(tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 class Customer:
@@ -43,7 +46,8 @@ class Customer:
         self.spent: list[tuple[datetime, Fraction]] = []
         self.commitments: list[Row] = []
         self.since: dict[str, datetime] = {}
-        self.granted: dict[tuple[str, str], int] = defaultdict(int)
+        self.ended: dict[str, datetime] = {}
+        self.covers: dict[tuple[str, str], Row] = {}
 
 
 class Recount:
@@ -51,6 +55,7 @@ class Recount:
         self.customers: dict[str, Customer] = {}
         self.prices: dict[str, dict[str, Fraction]] = {}
         self.programs: dict[str, Row] = {}
+        self.unlikely = Fraction(0)
         self.steps: dict[str, int] = {"USD": 10**10}
         self.seen: set[tuple[str | None, str, str]] = set()
         self.now = datetime.min.replace(tzinfo=UTC)
@@ -69,6 +74,9 @@ class Recount:
         elif kind == "rate_card.published":
             for rate in data["rates"]:
                 self.prices[rate["meter"]][rate["unit"]] = Fraction(rate["per_unit"])
+        elif kind == "policy.published":
+            rates = data["keys"].get("breakage.rate", {})
+            self.unlikely = Fraction(rates.get("material_right", "0"))
         elif kind == "program.published":
             self.programs[data["program"]] = data
         elif kind == "customer.created":
@@ -91,24 +99,64 @@ class Recount:
                 program["who"].get("eq"),
                 datetime.fromisoformat(program["effective_from"]),
             )
-            every = timedelta(days=int(program["every"].strip("PD")))
             for subject, since in customer.since.items():
                 if (subject == "customer") != (plan is None):
                     continue
                 if plan is not None and not subject.endswith(f" on {plan}"):
                     continue
                 name = who if plan is None else subject.partition(" ")[0]
+                until = min(self.now, customer.ended.get(name, self.now))
                 key = (program["program"], subject)
-                while (at := max(first, since) + customer.granted[key] * every) <= self.now:
-                    customer.granted[key] += 1
-                    block = f"{program['program']}:{name}:{customer.granted[key]}"
-                    dates = {"effective_at": at.isoformat(), "expires_at": (at + every).isoformat()}
-                    self.credit_granted(customer, program["grant"] | dates | {"block": block})
+                at = max(first, since)
+                cover = customer.covers.setdefault(key, {"count": 0, "from": at, "until": at})
+                while cover["until"] <= until:
+                    self.cover(customer, program, name, cover)
+
+    def cover(self, customer: Customer, program: Row, name: str, cover: Row) -> None:
+        """The next grant of a program, for a period or what is left of it."""
+        at, every = cover["until"], timedelta(days=int(program["every"].strip("PD")))
+        origin = cover["from"]
+        if program.get("anchor") == "calendar":
+            origin = MONDAY if every.days % 7 == 0 else EPOCH
+        begin = origin + (at - origin) // every * every
+        cover |= {"count": cover["count"] + 1, "until": begin + every, "every": every}
+        cover["since"] = at if by_second(program, "first") else begin
+        grant = program["grant"] | {"block": f"{program['program']}:{name}:{cover['count']}"}
+        grant |= {"effective_at": at.isoformat(), "expires_at": (begin + every).isoformat()}
+        grant["quantity"] = str(self.part(program, cover, cover["until"]))
+        if "value" in grant:
+            whole = Fraction(grant["value"]["amount"]) * 100
+            minor = round(whole * ratio(cover["until"] - cover["since"], every))
+            grant["value"] = {"amount": str(Fraction(minor, 100))}
+        self.credit_granted(customer, grant)
+        cover["block"] = customer.blocks[-1]
+
+    def part(self, program: Row, cover: Row, until: datetime) -> Fraction:
+        """What the program grants for the time until then, half even to a step of its unit."""
+        step = self.steps[program["grant"]["unit"]]
+        share = ratio(until - cover["since"], cover["every"])
+        return Fraction(round(Fraction(program["grant"]["quantity"]) * share * step), step)
+
+    def subscription_cancelled(self, customer: Customer, data: Row) -> None:
+        """What is unused beyond the share of the time until now goes, with its price."""
+        name = data["subscription"]
+        customer.ended[name] = self.now
+        for (program_id, subject), cover in customer.covers.items():
+            program = self.programs[program_id]
+            mine = subject.startswith(f"{name} on ") and by_second(program, "last")
+            if not (mine and self.now < cover["until"]):
+                continue
+            block, part = cover["block"], self.part(program, cover, self.now)
+            excess = min(block["left"], block["quantity"] - part)
+            used, all_ = self.used(block), block["quantity"] - block["left"] + excess
+            block["value"] -= round(block["value"] * all_ / block["quantity"]) - used
+            block |= {"quantity": block["quantity"] - excess, "left": block["left"] - excess}
 
     def credit_granted(self, customer: Customer, data: Row) -> None:
         begin = datetime.fromisoformat(data["effective_at"]) if "effective_at" in data else self.now
         end = datetime.fromisoformat(data["expires_at"]) if "expires_at" in data else None
         priority, paid = data.get("priority", 10**9), data["kind"] == "paid"
+        right = data["kind"] == "material_right"
         blocks = customer.for_invoices if "draws_on" in data else customer.blocks
         blocks.append(
             {
@@ -117,8 +165,9 @@ class Recount:
                 "unit": data["unit"],
                 "begin": begin,
                 "end": end,
-                "order": (priority, end or NEVER, paid, begin, data["block"]),
+                "order": (priority, end or NEVER, paid or right, begin, data["block"]),
                 "bought": paid,
+                "right": right,
                 "value": Fraction(data.get("value", {"amount": "0"})["amount"]) * 100,
                 "quantity": Fraction(data["quantity"]),
                 "left": Fraction(data["quantity"]),
@@ -145,8 +194,10 @@ class Recount:
 
     def used(self, block: Row) -> int:
         """What of its price is earned by usage, in cents."""
-        share = 1 - block["left"] / block["quantity"] if block["quantity"] else 0
-        return round(block["value"] * share)
+        drawn, all_ = block["quantity"] - block["left"], block["quantity"]
+        if block["right"]:
+            all_ = max(drawn, all_ * (1 - self.unlikely))
+        return round(block["value"] * drawn / all_) if drawn else 0
 
     def usage_recorded(self, customer: Customer, data: Row) -> None:
         quantity, meter = Fraction(data["quantity"]), data["meter"]
@@ -192,12 +243,12 @@ class Recount:
     def subscription_started(self, customer: Customer, data: Row) -> None:
         customer.since[f"{data['subscription']} on {data['plan']}"] = self.now
         if "commitment" in data:
-            self.commit(customer, data["commitment"])
+            self.commit(customer, data["subscription"], data["commitment"])
 
-    def commit(self, customer: Customer, least: Row) -> None:
+    def commit(self, customer: Customer, name: str, least: Row) -> None:
         days = timedelta(days=int(least["term"].strip("PD")))
         rate, least = Fraction(least.get("rate", "1")), Fraction(least["quantity"])
-        terms = {"begin": self.now, "days": days, "least": least, "rate": rate}
+        terms = {"of": name, "begin": self.now, "days": days, "least": least, "rate": rate}
         customer.commitments.append(terms)
 
     def missed(self, customer: Customer, funded: dict[str, int]) -> int:
@@ -205,7 +256,8 @@ class Recount:
         total = 0
         for terms in customer.commitments:
             begin, rate = terms["begin"], terms["rate"]
-            while (end := begin + terms["days"]) <= self.now:
+            last = customer.ended.get(terms["of"], self.now)
+            while begin <= last and (end := begin + terms["days"]) <= self.now:
                 counted = sum(
                     (part for at, part in customer.spent if begin <= at < end), Fraction(0)
                 )
@@ -315,7 +367,8 @@ class Recount:
             earned["4000"] += used
             if block["end"] is not None and block["end"] <= self.now:
                 if block["left"]:
-                    earned["4050"] += max(0, funded[block["id"]] - used)
+                    account = "4000" if block["right"] else "4050"
+                    earned[account] += max(0, funded[block["id"]] - used)
             elif block["begin"] <= self.now:
                 usable[block["unit"]] += block["left"]
         for block in customer.for_invoices:
@@ -331,6 +384,15 @@ class Recount:
             "revenue": {account: amount for account, amount in sorted(earned.items()) if amount},
             "usable": {unit: str(amount) for unit, amount in sorted(usable.items()) if amount},
         }
+
+
+def by_second(program: Row, which: str) -> bool:
+    """Whether the program gives a first or last part of a period its share alone."""
+    return program.get("proration", {}).get(which) == "by_second"
+
+
+def ratio(part: timedelta, whole: timedelta) -> Fraction:
+    return Fraction(part // timedelta(microseconds=1), whole // timedelta(microseconds=1))
 
 
 def recount(facts: Iterable[Row]) -> list[Row]:

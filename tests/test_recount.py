@@ -29,6 +29,7 @@ from properties.records import Records
 
 METERS = {"calls": ("api", "0.05", "0.4"), "tokens": ("llm", "0.00012345", "0.001")}
 USAGES = 4_000
+EVERYONE = {"field": "customer.id", "exists": True}
 PRO = {"field": "subscription.plan", "eq": "pro"}
 WORTH = {"amount": "2.50", "currency": "USD"}
 
@@ -49,13 +50,20 @@ def demo(seed: int) -> list[Event]:
     card = {"rate_card": "list", "version": 1, "effective_from": text(START), "rates": rates}
     facts.append(fact("unit.declared", unit, id="unit", at=START))
     facts.append(fact("rate_card.published", card, id="card", at=START))
-    for program, grant, who in (
-        ("all", {"kind": "promotional", "quantity": "3"}, {"field": "customer.id", "exists": True}),
-        ("pro", {"kind": "included", "quantity": "25"}, PRO),
-        ("pay", {"kind": "paid", "quantity": "7", "value": WORTH}, PRO),
+    keys = {"breakage.rate": {"material_right": "0.2"}}
+    said = {"author": "a", "approver": "b", "evidence": "e", "reason": "r"}
+    policy = {"version": 1, "effective_from": text(START), "keys": keys} | said
+    facts.append(fact("policy.published", policy, id="policy", at=START))
+    share = {"anchor": "calendar", "proration": {"first": "by_second", "last": "by_second"}}
+    for program, grant, who, more in (
+        ("all", {"kind": "promotional", "quantity": "3"}, EVERYONE, {}),
+        ("part", {"kind": "promotional", "quantity": "5"}, EVERYONE, share),
+        ("pro", {"kind": "included", "quantity": "25"}, PRO, {}),
+        ("pay", {"kind": "paid", "quantity": "7", "value": WORTH}, PRO, share),
+        ("cut", {"kind": "included", "quantity": "9.7"}, PRO, share),
     ):
         grant |= {"unit": chance.choice(["USD", "credits"]), "expires": "period_end"}
-        rule = {"program": program, "version": 1, "grant": grant, "who": who}
+        rule = {"program": program, "version": 1, "grant": grant, "who": who} | more
         rule |= {"every": f"P{chance.randint(1, 9)}D"}
         rule |= {"effective_from": text(START + chance.randint(0, 90) * HOUR)}
         facts.append(fact("program.published", rule, id=f"p-{program}", at=START))
@@ -75,6 +83,10 @@ def demo(seed: int) -> list[Event]:
             plan = chance.choice(["p", "pro"])
             start = {"subscription": "s", "plan": plan, "period": "month", "commitment": least}
             facts.append(fact("subscription.started", start, id="s", at=START, customer=who))
+            if chance.random() < 0.5:
+                at = START + chance.randint(4 * 24, 25 * 24) * HOUR + 7 * MINUTE
+                end = {"subscription": "s"}
+                facts.append(fact("subscription.cancelled", end, id="end", at=at, customer=who))
     for number in range(USAGES):
         at = START + DAY + number * 10 * MINUTE
         meter = chance.choice(sorted(METERS))
@@ -137,17 +149,17 @@ def _for_invoices(chance: random.Random, who: str) -> list[Event]:
 
 
 def _block(chance: random.Random, who: str, block: str) -> list[Event]:
-    paid = chance.random() < 0.6
+    kind = chance.choice(["paid", "paid", "paid", "promotional", "promotional", "material_right"])
     unit, size = chance.choice(["USD", "credits"]), chance.choice([1, 1, 40])
     data: Event = {"block": block, "unit": unit, "quantity": str(chance.randint(5, 400) * size)}
-    data["kind"] = "paid" if paid else "promotional"
+    data["kind"] = kind
     data["effective_at"] = text(START + chance.randint(2, 20) * HOUR)
     if chance.random() < 0.7:
         end = START + chance.randint(2, 25) * DAY + chance.randint(0, 23) * HOUR
         data["expires_at"] = text(end)
     if chance.random() < 0.3:
         data["priority"] = chance.randint(1, 3)
-    if not paid:
+    if kind == "promotional":
         return [fact("credit.granted", data, id=block, at=START + HOUR, customer=who)]
     amount = f"{chance.randint(1, 300)}.{chance.randint(0, 99):02d}"
     data["value"] = {"amount": amount, "currency": "USD"}
@@ -190,12 +202,15 @@ def test_a_recount_that_shares_no_code_comes_to_the_same_figures(tmp_path: Path)
     check_all(Records(out))
     assert any(row["overage"] for row in counted.values())
     granted = {b["block"].partition(":")[0] for each in stated.values() for b in each["blocks"]}
-    assert {"all", "pro", "pay"} <= granted
+    assert {"all", "part", "pro", "pay", "cut"} <= granted
+    cut = {e["block"].partition(":")[0] for o in outcomes(out) for e in o.get("entries", ())
+           if e["to"] == "voided"}  # fmt: skip
+    assert {"pay", "cut"} == cut
     assert any("4050" in row["revenue"] for row in counted.values())
     assert any("4020" in row["revenue"] for row in counted.values())
     assert any("credits" in row["usable"] for row in counted.values())
     rules = {line["rule"] for line in postings(out)}
-    assert {"R-APPLY-CREDIT", "R-BLEND"} <= rules
+    assert {"R-APPLY-CREDIT", "R-BLEND", "R-DRAW-PROP"} <= rules
 
 
 def test_the_demo_is_recounted_with_its_duplicates_refusals_and_part_payments(tmp_path: Path):
