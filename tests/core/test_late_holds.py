@@ -180,3 +180,21 @@ def test_under_arrival_what_is_reopened_beside_a_hold_was_no_breakage_yet():
     book.sweep("2026-01-05T00:00:00Z")
     assert [("R-EXPIRE", "2000", "4050", 700)] == book.lines
     sound(book)
+
+
+@pytest.mark.parametrize(
+    ("more", "rolled", "expired"), [({}, "0", "8"), ({"rollover": {"quantity": "3"}}, "3", "5")]
+)
+def test_a_block_that_ended_in_a_hold_ends_again_where_late_usage_ended_the_hold_before(
+    more, rolled, expired
+):
+    """Nothing of it moved at its end, since the hold had it all: now the rest expires, or rolls."""
+    book = Book()
+    book.grant("b", "9", kind="promotional", expires_at=NOON, **more)
+    held(book, "9", "2026-01-02T13:00:00Z")
+    book.sweep(LATER)
+    use_of_hold(book, "1", IN_BETWEEN, recorded=LATER, final=True)
+    block = book.block()
+    assert ("0", "0", "1") == tuple(block[place] for place in ("available", "held", "drawn"))
+    assert (rolled, expired) == (block["rolled_out"], block["expired"])
+    sound(book)

@@ -35,7 +35,7 @@ from creditfold.core.facts import (
 )
 from creditfold.core.journal import Command, FellDue, Item, Money, Use
 from creditfold.core.overage_state import CARRIED
-from creditfold.core.past import REDONE, Past, Short
+from creditfold.core.past import REDONE, Past, Short, has_place
 from creditfold.core.rejections import Code, Rejection
 from creditfold.core.rollover import may_roll
 from creditfold.core.state import (
@@ -83,7 +83,7 @@ def due(draft: Draft, phase: Phase, subject: str) -> None:
     fall_due(draft, phase, subject)
     if phase not in REDONE:
         _write(draft, place, _answered(draft), until)
-    elif draft.moves or phase is Phase.HOLD_END:
+    elif has_place(draft, phase, subject):
         left = journal.left(draft.moves)
         journal.enter(draft, place, FellDue(journal.images(draft), tuple(draft.repaid), left))
 

@@ -37,6 +37,16 @@ REDONE: Final = frozenset(
 """Phases that move units; the others stand as they are."""
 
 
+def has_place(draft: Draft, phase: Phase, subject: str) -> bool:
+    """Whether what fell due is undone with what came before it; else it did nothing.
+
+    A block that ends while holds have all of it moves nothing, and yet does not end again.
+    """
+    if draft.moves or phase is Phase.HOLD_END:
+        return True
+    return phase in (Phase.ROLLOVER, Phase.EXPIRY) and bool(draft.get(BLOCK, subject).held)
+
+
 class Short(Exception):  # noqa: N818  # no error: the refold starts again with what it learned
     """A command moved units that would not be there any more."""
 
@@ -204,10 +214,10 @@ class Past(Overlay):
                 self._aside.let_go(draft, {subject})
             fall_due(draft, phase, subject)
             at = self._stands(journal.due_place(instant, phase, subject))
-            if draft.moves or phase is Phase.HOLD_END:
+            if has_place(draft, phase, subject):
                 images, left = journal.images(draft, self._had), journal.left(draft.moves)
                 redone[at] = FellDue(images, tuple(draft.repaid), left)
-            else:  # what moved nothing has no place in the journal
+            else:
                 at = self._last
             self._end(draft, at)
 
