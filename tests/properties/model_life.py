@@ -61,11 +61,6 @@ class Block:
         return self.rule is not None and self.rolled < self.rule.times
 
     @property
-    def name(self) -> str:
-        """What it would be called once it has rolled over."""
-        return f"{self.root}~{self.rolled + 1}"
-
-    @property
     def unused(self) -> int:
         return self.at["issued"] + self.at["available"]
 
@@ -242,13 +237,21 @@ class Telling:
             ends = block.dates.date_after(at)
         block.move("available", "rolled_out", amount)
         quantity = max(amount, block.rule.floor)
-        made = Block(block.name, quantity, at, ends, block.paid, block.priority, block.program)
+        name = self._name(block)
+        made = Block(name, quantity, at, ends, block.paid, block.priority, block.program)
         made.rule, made.rolled, made.root = block.rule, block.rolled + 1, block.root
         made.dates = block.dates
         made.at["available"] = made.original = quantity
         self.blocks[made.id] = made
         if block.program is not None:
             self._trim(block.program, cap)
+
+    def _name(self, block: Block) -> str:
+        """What it is called once it has rolled over: again, where more came after it had."""
+        number = block.rolled + 1
+        while (name := f"{block.root}~{number}") in self.blocks:
+            number += 1
+        return name
 
     def _trim(self, program: str, cap: int) -> None:
         standing = [b for b in self.blocks.values() if b.program == program and b.rolled]
