@@ -1,11 +1,15 @@
-"""The facts that the benches of the whole worker publish: a catalog, customers, and their usage.
+"""The facts that benches fold: a catalog, customers, and their usage, or all that they may do.
 
-Usage is 100 to 999 tokens at 15 dollars a million, with two properties, drawn from a paid block: an
-outcome for each, and a posting for most, since most cross a cent.
+Usage of `backlog` is 100 to 999 tokens at 15 dollars a million, with two properties, drawn from a
+paid block: an outcome for each, and a posting for most, since most cross a cent. Facts of `life`
+are those of the fault campaign, `tests/crash`.
 """
 
+import itertools
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from confluent_kafka import Producer
 
@@ -15,6 +19,8 @@ from creditfold.contract.topics import CATALOG_TYPES, event_type, topic_of
 from creditfold.core.times import DAY, HOUR, rfc3339
 
 METER = "llm.output_tokens"
+_TESTS = Path(__file__).resolve().parents[1] / "tests"
+_PACE = 20_000  # microseconds from one fact of a life to the next
 _QUEUED_MAX = 500_000
 _MODELS = ("small", "large", "vision")
 
@@ -66,6 +72,24 @@ def usage(number: int, customers: int, at: int) -> Envelope:
 def backlog(numbers: Iterable[int], customers: int, at: int) -> Iterator[Envelope]:
     """Usage events by their numbers, a millisecond apart, from half an hour after `at`."""
     return (usage(n, customers, at + HOUR // 2 + n * 1_000) for n in numbers)
+
+
+def life(
+    kind: str, count: int, customers: int, at: int
+) -> tuple[list[Envelope], Iterable[Envelope]]:
+    """Customers with their first credit, and what they then do: usage alone, or a mix."""
+    sys.path[:0] = [str(_TESTS), str(_TESTS / "broker")]
+    from crash import mix, traffic
+
+    times = itertools.count(at, _PACE)
+    soon = traffic.Soon(2_000_000, count * _PACE)
+    if kind == "usage alone":
+        alone = traffic.Traffic(1, customers, lambda: next(times), soon)
+        who = (alone.chance.choice(alone.customers) for _ in range(count))
+        return [*traffic.catalog(at), *alone.opening()], map(alone.usage, who)
+    share = {} if kind == "campaign" else {"usage": 1_500, "late": 0.02}
+    mixed = mix.Mix(1, customers, lambda: next(times), soon, **share)
+    return [*mix.catalog(at), *mixed.opening()], mixed.facts(count)
 
 
 def put(producer: Producer, fact: Envelope, partitions: int) -> None:

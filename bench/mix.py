@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import itertools
 import os
 import pickle
 import statistics
@@ -38,13 +37,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 START = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 BATCH = 500
-PACE = 20_000  # microseconds from one fact to the next
 USAGE, TRANSFERS = "creditfold.usage.v1", "creditfold.transfers.v1"
 
 
@@ -100,30 +99,15 @@ class Folder:
 
 def make(kind: str, count: int, customers: int) -> tuple[list, list]:
     """The records of customers with their first credit, and of what they then do."""
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "broker")]
-    from crash import mix, traffic
     from creditfold.contract.envelope import write_binary
     from creditfold.contract.topics import topic_of
+    from facts import life
 
-    times = itertools.count(START, PACE)
-    soon = traffic.Soon(2_000_000, count * PACE)
-    made: traffic.Traffic
-    if kind == "usage alone":
-        made = traffic.Traffic(1, customers, lambda: next(times), soon)
-        catalog = traffic.catalog(START)
-    else:
-        share = {} if kind == "campaign" else {"usage": 1_500, "late": 0.02}
-        made = mix.Mix(1, customers, lambda: next(times), soon, **share)
-        catalog = mix.catalog(START)
-
-    def records(facts: list) -> list:
+    def records(facts: Iterable) -> list:
         return [(topic_of(f.type).name, f.recordedtime, *write_binary(f)) for f in facts]
 
-    setup = records([*catalog, *made.opening()])
-    if kind == "usage alone":
-        who = (made.chance.choice(made.customers) for _ in range(count))
-        return setup, records([made.usage(customer) for customer in who])
-    return setup, records(list(made.facts(count)))
+    setup, facts = life(kind, count, customers, START)
+    return records(setup), records(facts)
 
 
 def take_turns(setup: list, facts: list) -> None:

@@ -22,9 +22,9 @@ from creditfold.broker.connection import Connection
 from creditfold.broker.plan import changelog
 from creditfold.broker.provide import Broker, broker
 from creditfold.broker.topics import create
-from creditfold.contract.topics import LEDGER, OUTPUTS
+from creditfold.contract.topics import INPUTS, LEDGER, OUTPUTS
 
-_SOURCE = Path(creditfold.__file__).parents[1]
+SOURCE = Path(creditfold.__file__).parents[1]
 _CONTENDERS = Path(__file__).with_name("contenders.py")
 _PATIENCE_SECONDS = 240.0
 
@@ -32,14 +32,21 @@ _PATIENCE_SECONDS = 240.0
 class Process:
     """A process under test; CPU and memory are read from Linux's /proc."""
 
-    def __init__(self, name: str, log: Path, command: list[str], settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        log: Path,
+        command: list[str],
+        settings: dict[str, str],
+        source: Path = SOURCE,
+    ) -> None:
         self.name, self._log = name, log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
                 stdout=output,
                 stderr=output,
-                env=os.environ | {"PYTHONPATH": str(_SOURCE)} | settings,
+                env=os.environ | {"PYTHONPATH": str(source)} | settings,
             )
 
     def cpu_seconds(self) -> float:
@@ -117,7 +124,10 @@ read_outcome = msgspec.json.Decoder(Outcome).decode
 
 
 class Watcher:
-    """Counts the committed outcomes of customers that a contender writes from now on."""
+    """Counts the committed outcomes of facts that a contender writes from now on.
+
+    What falls due has outcomes too, which no fact is counted for.
+    """
 
     def __init__(self, stand: "Stand", rival: str | None = None) -> None:
         self.consumer = stand.connection.consumer("bench-watcher", fetch_wait_max_ms=50)
@@ -132,7 +142,7 @@ class Watcher:
     def look(self, seconds: float) -> None:
         for message in self.consumer.consume(10_000, seconds):
             if message.error() is None and message.key() is not None:  # headers have no key
-                self.outcomes += 1
+                self.outcomes += read_outcome(message.value()).cause.id is not None
                 self._last[message.key()] = message.value()
 
     def heads(self) -> dict[bytes, str | None]:
@@ -193,8 +203,17 @@ class Stand:
         create(found.bootstrap, partitions=partitions)
         self.processes: list[Process] = []
 
-    def worker(self, application: str, state: str = "", profile: Path | None = None) -> Worker:
-        """Start `creditfold worker`; with `profile`, under a profiler that writes there."""
+    def worker(
+        self,
+        application: str,
+        state: str = "",
+        profile: Path | None = None,
+        source: Path = SOURCE,
+    ) -> Worker:
+        """Start `creditfold worker`, by another checkout's `source` if one is given.
+
+        With `profile` it runs under a profiler that writes there.
+        """
         create(self.bootstrap, application=application, partitions=self.partitions)
         settings = {
             "KAFKA": self.bootstrap,
@@ -210,7 +229,7 @@ class Stand:
         name = state or application
         log = self.directory / f"{name}-{len(self.processes)}.log"
         named = {f"CREDITFOLD_{key}": value for key, value in settings.items()}
-        self.processes.append(worker := Worker(name, log, command, named))
+        self.processes.append(worker := Worker(name, log, command, named, source))
         return worker
 
     def state(self, name: str) -> Path:
@@ -240,14 +259,16 @@ class Stand:
         self.processes.append(made := Process(name, self.directory / f"{name}.log", command, {}))
         return made
 
-    def forget(self, kind: str, name: str) -> None:
-        """Delete what this contender wrote, so that rounds are alike."""
-        mine = [f"{name}.{topic.name}" for topic in OUTPUTS]
+    def forget(self, kind: str, name: str, *, facts: bool = False) -> None:
+        """Delete what this contender wrote, so that rounds are alike; `facts` that it read too."""
+        mine = {f"{name}.{topic.name}" for topic in OUTPUTS}
         if kind == "worker":  # no worker starts on a ledger without the state that goes with it
-            mine = [changelog(name), *(topic.name for topic in OUTPUTS)]
-        for future in self._admin.delete_topics(mine).values():
+            mine = {changelog(name), *(topic.name for topic in OUTPUTS)}
+        if facts:
+            mine |= {topic.name for topic in INPUTS}
+        for future in self._admin.delete_topics(sorted(mine)).values():
             future.result()
-        while set(mine) & self._admin.list_topics(timeout=10).topics.keys():
+        while mine & self._admin.list_topics(timeout=10).topics.keys():
             time.sleep(0.1)
         create(self.bootstrap, partitions=self.partitions)
 

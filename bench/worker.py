@@ -1,6 +1,7 @@
 """Speed of the worker with the real fold on a real broker; each command takes at most 5 minutes.
 
     python bench/worker.py throughput   # worker, bare loop and Faust idiom, interleaved
+    python bench/worker.py mix          # all kinds of facts beside usage alone, interleaved
     python bench/worker.py profile      # where the worker's time goes
     python bench/worker.py latency      # input to visible, worker and bare loop, interleaved
     python bench/worker.py recovery     # of 300,000 customers, cold and warm
@@ -13,6 +14,7 @@ others do.
 """
 
 import argparse
+import itertools
 import os
 import pstats
 import statistics
@@ -29,10 +31,10 @@ from rich.table import Table
 from creditfold.broker.plan import changelog
 from creditfold.contract.topics import LEDGER, NOTICES, REVENUE, USAGE
 from creditfold.core.times import HOUR
-from facts import backlog, publish, set_up, wall
+from facts import backlog, life, publish, set_up, wall
 from latency import Load, percentiles, run
 from recovery import APPLICATION, recover
-from stand import Process, Rate, Stand, Watcher, Worker, drain, measure, stand
+from stand import SOURCE, Process, Rate, Stand, Watcher, Worker, drain, measure, stand
 
 console = Console(width=100)
 Arguments = argparse.Namespace
@@ -97,6 +99,41 @@ def throughput(arguments: Arguments) -> None:
     console.print(table)
     equal = heads["worker"] == heads["bare"]
     console.print(f"chains of worker and bare loop: {'equal' if equal else 'NOT EQUAL'}")
+
+
+def mix(arguments: Arguments) -> None:
+    """All kinds of facts as a business has them, beside usage alone by this code and another's.
+
+    `mix.py` says what is among them, and what the fold alone takes for it. The first round warms
+    the broker and is not counted. Facts that customers tell each other count as facts.
+    """
+    rows = {"usage alone": ("usage alone", SOURCE), "as a business": ("business", SOURCE)}
+    if arguments.before is not None:
+        rows = {"usage alone, before": ("usage alone", arguments.before / "src")} | rows
+    rates: dict[str, list[Rate]] = {row: [] for row in rows}
+    count, customers = arguments.events, arguments.customers
+    with stand(arguments.partitions) as on:
+        for number in range(-1, arguments.rounds):
+            for row, (kind, source) in rows.items():
+                opening, facts = life(kind, count, customers, wall() - HOUR)
+                publish(on.bootstrap, itertools.chain(opening, facts), on.partitions)
+                watcher = Watcher(on)
+                first = sum(fact.subject is not None for fact in opening)
+                name = f"{kind.replace(' ', '-')}-{len(on.processes)}"
+                worker = on.worker(name, source=source)
+                rate = measure([worker], watcher, first + count // 20, first + count)
+                if number >= 0:
+                    rates[row].append(rate)
+                worker.kill()
+                on.forget("worker", name, facts=True)
+    base = next(iter(rates.values()))
+    table = Table("facts", "facts/s", "throughput", "µs CPU/fact", "peak MB")
+    for row, runs in rates.items():
+        rate = Rate(*map(statistics.median, zip(*runs, strict=True)))
+        ratio = statistics.median(r.events / b.events for r, b in zip(runs, base, strict=True))
+        figures = (f"{rate.events:,.0f}", f"{ratio:.2f}", f"{rate.cpu:.1f}", f"{rate.peak:,.0f}")
+        table.add_row(row, *figures)
+    console.print(table)
 
 
 def profile(arguments: Arguments) -> None:
@@ -222,6 +259,7 @@ COMMANDS_OF: dict[str, tuple[Callable[[Arguments], None], dict[str, object]]] = 
         throughput,
         {"events": 100_000, "customers": 10_000, "rounds": 2, "window": 10.0},
     ),
+    "mix": (mix, {"events": 50_000, "customers": 1_000, "rounds": 2}),
     "profile": (profile, {"events": 50_000, "customers": 10_000}),
     "latency": (latency, {"customers": 10_000, "rounds": 2, "seconds": 15.0}),
     "recovery": (recovery, {"customers": 300_000}),
@@ -240,6 +278,8 @@ def main() -> None:
         command.add_argument("--partitions", type=int, default=12)
         for option, default in options.items():
             command.add_argument(f"--{option}", type=type(default), default=default)
+        if name == "mix":
+            command.add_argument("--before", type=Path, help="a checkout whose worker runs too")
         if name == "latency":
             command.add_argument("--rates", type=int, nargs="+", default=[500, 5_000])
     arguments = parser.parse_args()

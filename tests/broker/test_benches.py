@@ -46,6 +46,13 @@ def test_throughput_has_a_row_for_each_contender_with_the_same_outcomes():
     assert "chains of worker and bare loop: equal" in printed
 
 
+def test_the_mix_has_a_row_beside_usage_alone_of_this_and_another_checkout():
+    printed = bench(f"mix {SMALL} --events 2000 --rounds 1 --before {ROOT}")
+    found = {row[0]: figures(row[1:]) for row in rows(printed)}
+    assert ["usage alone, before", "usage alone", "as a business"] == list(found)
+    assert all(figure > 0 for row in found.values() for figure in row)
+
+
 def test_the_profile_names_the_fold_among_fifteen_functions():
     found = rows(bench(f"profile {SMALL} --events 2000"))
     assert 15 == len([row for row in found if row[1]])
