@@ -10,7 +10,7 @@ from core.book import Book, moves
 from core.test_changes import sound
 from core.test_late import arrival, retract, use
 from creditfold.core.times import rfc3339
-from properties.events import Event, balances, instant
+from properties.events import HOUR, Event, balances, instant
 
 END = "2026-01-10T00:00:00Z"
 BEFORE = "2026-01-09T12:00:00Z"
@@ -195,6 +195,25 @@ def test_the_oldest_is_trimmed_by_what_then_stands(resets):
     assert ("0", "5") == tuple(stand(book)["p:c:1~1"][n] for n in (2, 5))
     use(book, "late", "6", "2026-01-02T12:00:00Z", recorded="2026-01-03T12:00:00Z")
     nets(book)
+
+
+@pytest.mark.parametrize("hours", [(12, 30), (30, 12)])
+def test_what_a_command_took_counts_among_what_stands(hours):
+    """Usage from before and after the end, in either order: of the 3 that it was topped up to,
+    1 was above the cap of 2, and 2 were voided."""
+    rule = {"quantity": "2", "min_quantity": "3", "expires": "period_end"}
+    book = daily(rollover=rule)
+    book.sweep("2026-01-02T12:00:00Z")
+    book.applied("credit.voided", {"block": "p:c:1~1", "reason": "r"})
+    for each in hours:
+        at = rfc3339(instant("2026-01-01T00:00:00Z") + each * HOUR)
+        use(book, f"late{each}", "2", at, recorded="2026-01-02T13:00:00Z")
+    assert {
+        "p:c:1": ("10", "0", "0", "2", "6", "0", "2"),
+        "p:c:1~1": ("3", "0", "0", "0", "0", "3", "0"),
+        "p:c:2": ("10", "0", "8", "2", "0", "0", "0"),
+    } == stand(book)
+    sound(book)
 
 
 def test_a_reset_by_hand_rolls_over_what_then_is_left():

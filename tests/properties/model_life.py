@@ -244,7 +244,7 @@ class Telling:
         made.at["available"] = made.original = quantity
         self.blocks[made.id] = made
         if block.program is not None:
-            self._trim(block.program, cap)
+            self._trim(block.program, cap, at)
 
     def _name(self, block: Block) -> str:
         """What it is called once it has rolled over: again, where more came after it had."""
@@ -253,9 +253,11 @@ class Telling:
             number += 1
         return name
 
-    def _trim(self, program: str, cap: int) -> None:
-        standing = [b for b in self.blocks.values() if b.program == program and b.rolled]
-        above = sum(self.free(each, "available") for each in standing) - cap
+    def _trim(self, program: str, cap: int, at: int) -> None:
+        """What is kept for a command is there too, and stays."""
+        rolled = [b for b in self.blocks.values() if b.program == program and b.rolled]
+        standing = [each for each in rolled if each.expires_at >= at]
+        above = sum(each.at["available"] for each in standing) - cap
         for each in sorted(standing, key=lambda each: (each.effective_at, each.id)):
             part = min(above, self.free(each, "available"))
             if part > 0:

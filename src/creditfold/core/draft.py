@@ -110,6 +110,8 @@ class Draft(Struct, eq=False):
     """What of a block's `value` and `funded` changed by a rollover."""
     promised: dict[str, Promise] = {}
     """What is to roll over of blocks, whatever usage has left."""
+    aside: dict[str, int] = {}
+    """What is set aside of blocks for commands: it is there, and neither used nor trimmed."""
     dropped: tuple[Reach, ...] = ()
     """Whose carried overage ended with them."""
     exhausted: bool = False

@@ -251,6 +251,7 @@ class Past(Overlay):
             units_only=True,
         )
         draft.promised = self._aside.promised()
+        draft.aside = {id_: n for (id_, at), n in self._had.items() if at is Place.AVAILABLE}
         return draft
 
     def _end(self, draft: Draft, place: str) -> None:

@@ -90,6 +90,7 @@ def _set_aside(draft: Draft, block_id: str, promise: Promise) -> None:
     kept = min(promise.units, block.available)
     block.available -= kept
     promise.units -= kept
+    draft.aside[block_id] = draft.aside.get(block_id, 0) + kept
 
 
 def reset(draft: Draft, enrolment: str, but: Collection[str] = ()) -> None:
@@ -139,16 +140,17 @@ def _trim(draft: Draft, enrolment: str, cap: int) -> None:
     wallet: Wallet = draft.get(WALLET)
     standing = [
         (terms.effective_at, block_id, terms)
-        for block_id in wallet.blocks
+        for block_id in {*wallet.blocks, *draft.aside}
         if (terms := draft.granted(block_id)).enrolment == enrolment
         and terms.rolled_from is not None
-        and draft.get(BLOCK, block_id).available
+        and (terms.expires_at is None or terms.expires_at >= draft.time)
     ]
-    above = sum(draft.get(BLOCK, block_id).available for _, block_id, _ in standing) - cap
+    there = (draft.get(BLOCK, id_).available + draft.aside.get(id_, 0) for _, id_, _ in standing)
+    above = sum(there) - cap
     for _, block_id, terms in sorted(standing, key=lambda each: each[:2]):
-        part = min(above, draft.edit_block(block_id).available)
+        part = min(above, draft.get(BLOCK, block_id).available)
         if part <= 0:
-            break
+            continue
         above -= part
         # Voided, not expired: the block goes on, and usage must not take it back.
         release(draft, block_id, terms, part, Place.VOIDED)
