@@ -9,6 +9,8 @@ from worker_rig import PARTITIONS, SECOND, WorkerRig, names, until
 from creditfold.audit import chain, replay
 from creditfold.broker.kafka_log import KafkaLog
 from creditfold.contract.topics import REVENUE
+from creditfold.core.times import rfc3339
+from creditfold.worker import retry
 
 pytestmark = pytest.mark.broker
 
@@ -47,6 +49,25 @@ def in_transit(rig):
     return sum(found), len(found)
 
 
+def unreadable(rig, *, sender, receiver, at):
+    """The id of an offer with a field of a later release, once it was refused and not sent back."""
+    offer = {
+        "transfer": "later",
+        "from": sender,
+        "block": f"{sender}-paid",
+        "kind": "paid",
+        "unit": "credits",
+        "quantity": "1",
+        "value": {"amount": "0", "currency": "USD"},
+        "effective_at": rfc3339(at),
+        "of_a_later_release": True,
+    }
+    fact = rig.fact("transfer.offered", receiver, offer, at + 120 * SECOND)
+    rig.send([fact])
+    until(lambda: "unknown_field" in [o.get("code") for o in rig.ledger()], lambda: "not folded")
+    return fact.id
+
+
 def test_credit_crosses_partitions_once_and_comes_back_from_nobody(rig):
     at = time.time_ns() // 1_000 - 3_600 * SECOND
     (here,), (there,) = names(0, 1), names(1, 1)
@@ -79,6 +100,9 @@ def test_credit_crosses_partitions_once_and_comes_back_from_nobody(rig):
     got = [b for b in worker.balance(there).json()["blocks"] if "transferred_from" in b]
     assert [f"{here}:{here}-paid"] * (COUNT - back) == [block["transferred_from"] for block in got]
     assert (0, 2 * COUNT) == in_transit(rig)
+    unread = unreadable(rig, sender=here, receiver=there, at=at)
+    asked = retry.retry(rig.bootstrap, dry_run=True)
+    assert [(unread, retry.Fate.SENT)] == [(fact.id, fate) for fact, fate in asked.facts]
     assert worker.terminate() == 0
     for partition in range(PARTITIONS):
         log = KafkaLog(rig.bootstrap, partition)

@@ -62,6 +62,7 @@ class Answer(Struct, frozen=True):
     code: str = ""
     detail: str = ""
     recorded_at: str = ""
+    sent: tuple[msgspec.Raw, ...] = ()
 
 
 _answers = msgspec.json.Decoder(Answer)

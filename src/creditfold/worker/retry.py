@@ -20,7 +20,7 @@ from creditfold.contract.decode import INPUTS
 from creditfold.contract.envelope import Undecodable, read_record
 from creditfold.contract.instants import parse_instant
 from creditfold.contract.partitions import partition_of
-from creditfold.contract.topics import TRANSFERS, topic_of
+from creditfold.contract.topics import topic_of
 from creditfold.core.entries import Status
 from creditfold.core.rejections import Code
 from creditfold.log.records import Record
@@ -110,7 +110,9 @@ def _of_partition(kafka: Connection, partition: int, selection: Selection) -> li
         if selection.customer is not None and answer.customer != selection.customer:
             continue
         standing.pop(answer.cause.fact, None)
-        if answer.status == Status.REJECTED:
+        # An offer that was sent back is settled: taken now, its credit would be there twice. One
+        # that could not be read, by a worker of an earlier release, was not.
+        if answer.status == Status.REJECTED and not answer.sent:
             standing[answer.cause.fact] = answer
     return [
         _plain(answer)
@@ -151,8 +153,7 @@ def retry(
     """
     to = connection(kafka)
     nexts = folded(to, application, equal_count(to))
-    # An offer that was refused has gone back to its sender: taken now, it would be there twice.
-    found = [each for each in rejected(to, selection) if each.topic != TRANSFERS.name]
+    found = rejected(to, selection)
     unread = {p: waiting(to, p, nexts[p]) for p in {each.partition for each in found}}
     inputs = fetch(to, (_where(each) for each in found if each.code != Code.ID_REUSED))
     fates: list[tuple[Rejected, Fate]] = []
