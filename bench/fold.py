@@ -4,8 +4,9 @@
     python bench/fold.py --quick    # about fifteen seconds
 
 Prints the cost of one usage event, and of its parts, for customers with 1, 10 and 1,000 blocks and
-with 1 and 1,000,000 past usage events, each remembered and in the journal; then facts per second
-through decode, fold and encode, and where the time goes. Everything is measured interleaved in this
+with 1 and 1,000,000 past usage events, each remembered and in the journal; what one late event
+costs by how much stands behind it; then facts per second through decode, fold and encode, and where
+the time goes. Everything is measured interleaved in this
 run: compare the rows with each other, and not with another machine's. Time is what the process has
 of a core, so that others on the machine do not count.
 """
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -134,6 +136,24 @@ def fold_alone(console: Console, rounds: int, events: int, past: int) -> None:
     for name, micros in taken.items():
         median = statistics.median(micros)
         table.add_row(name, f"{median:.1f}", f"{1e6 / median:,.0f}", f"{median / base:.2f}")
+    console.print(table)
+
+
+def late(console: Console, rounds: int, sizes: tuple[int, ...]) -> None:
+    """Usage from before all other, half of which found credit: all of it is folded again."""
+    table = Table("events behind it", "ms", "µs / event behind it", title="one late usage event")
+    for size in sizes:
+        bench = Bench(0, 0)
+        half = CreditGranted("b", Kind.PROMOTIONAL, "USD", Exact(4 * size, 4))
+        bench.apply(half, CUSTOMER)
+        before = START + bench.number
+        bench.use(size)
+        taken = []
+        for _ in range(rounds):
+            fact = replace(bench.fact(UsageRecorded(METER, Exact(1, 0)), CUSTOMER), time=before)
+            taken.append(timed(lambda f=fact, b=bench: fold(b.store, b.catalog, f)))  # type: ignore[misc]  # defaults bind the loop's values
+        seconds = statistics.median(taken)
+        table.add_row(f"{size:,}", f"{seconds * 1e3:.0f}", f"{seconds / size * 1e6:.1f}")
     console.print(table)
 
 
@@ -249,6 +269,7 @@ def main() -> None:
     console = Console(width=100)
     console.print(f"Python {sys.version.split()[0]}, one process, one core")
     fold_alone(console, 3 if quick else 9, 2_000 if quick else 5_000, 100_000 if quick else 10**6)
+    late(console, 3, (1_000, 10_000) if quick else (1_000, 10_000, 100_000))
     stages(console, 3 if quick else 9, 5_000 if quick else 10_000)
     profile(console, 5_000 if quick else 20_000)
 

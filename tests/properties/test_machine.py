@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -59,7 +59,7 @@ WHO = st.sampled_from(sorted(CUSTOMERS))
 class FoldAgainstModel(RuleBasedStateMachine):
     """Feeds both, and holds each block, balance and account of the fold to the model's."""
 
-    late_order = "arrival"
+    late: ClassVar[Event] = {"late.order": "arrival"}
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class FoldAgainstModel(RuleBasedStateMachine):
         for kind, data in catalog():
             self._send(self._new(kind, None, data))
         # The model draws what it hears of; test_disorder.py is about usage in order.
-        self._publish({"late.order": self.late_order}, START - 30 * DAY)
+        self._publish(self.late, START - 30 * DAY)
         for name in sorted(CUSTOMERS)[:2]:
             self._create(name)
 

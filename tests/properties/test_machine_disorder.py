@@ -8,7 +8,7 @@ test_disorder.py say of parts.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -26,7 +26,7 @@ PROGRAMS = ["p0", "p1"]
 class AnythingInOrder(FoldAgainstModel):
     """Feeds the fold alone; the invariants are looked at when the story ends."""
 
-    late_order = "event_time"
+    late: ClassVar[Event] = {"late.order": "event_time"}
 
     def _send(self, event: Event) -> Event:
         self.failed = True
@@ -206,8 +206,15 @@ class AnythingInOrder(FoldAgainstModel):
 class AnythingOnArrival(AnythingInOrder):
     """The same, where late usage takes what is left."""
 
-    late_order = "arrival"
+    late: ClassVar[Event] = {"late.order": "arrival"}
+
+
+class AnythingNear(AnythingInOrder):
+    """The same, where it takes what is left once more than three items have come since."""
+
+    late: ClassVar[Event] = {"late.refold_max": 3}
 
 
 TestAnythingInOrder = AnythingInOrder.TestCase
+TestAnythingNear = AnythingNear.TestCase
 TestAnythingOnArrival = AnythingOnArrival.TestCase

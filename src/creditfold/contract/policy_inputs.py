@@ -26,6 +26,7 @@ from creditfold.core import facts, policy_facts
 from creditfold.core.commitment_facts import ShortfallMethod
 from creditfold.core.exact import Exact
 from creditfold.core.order import ID, KEYS, PRESETS
+from creditfold.core.policy import REFOLD_MAX
 
 THRESHOLDS_MAX = 20
 _WHOLE = Exact(100, 0)
@@ -163,6 +164,15 @@ class PolicyKeysData(Data):
         description="What becomes of usage that comes after the late window: it is refused, or no "
         "credit covers it, and its id is remembered for one window more.",
     )
+    refold_max: int | None = Field(
+        None,
+        alias="late.refold_max",
+        strict=True,
+        ge=1,
+        le=REFOLD_MAX,
+        description="How much of what came for a customer since may be folded again for late or "
+        "corrected usage; where there is more, that usage counts as it comes.",
+    )
     expired_block: Literal["expire", "reopen"] | None = Field(
         None,
         alias="correction.expired_block",
@@ -260,6 +270,7 @@ class PolicyKeysData(Data):
             expiring_before=self.expiring_before,
             late_order=choice(policy_facts.LateOrder, self.late_order),
             late_after=choice(policy_facts.LateAfter, self.late_after),
+            refold_max=self.refold_max,
             expired_block=choice(policy_facts.ExpiredBlock, self.expired_block),
             credit_before_tax=self.credit_before_tax,
             shortfall_method=choice(ShortfallMethod, self.shortfall_method),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -56,17 +57,28 @@ _USAGE = frozenset({UsageRecorded, UsageCorrected, UsageRetracted})
 
 def take(draft: Draft, use: Use, demand: Demand) -> None:
     """Draw usage that the journal does not hold yet."""
+    if _drawn(draft, use, demand) or _refolded(draft, use):
+        return
+    draft.stands = journal.standing(draft, use.time)
+    at, behind = draft.stands
+    last = _drawn(draft, replace(use, at=at, behind=behind), demand)
+    assert last, f"usage at {use.place} stands behind all and was not drawn"
+
+
+def _drawn(draft: Draft, use: Use, demand: Demand) -> bool:
+    """Draw usage in its place, where no other has to be drawn anew for it."""
     account, place = draft.account, use.place
-    if place > account.boundary or not draft.policy.in_order:
-        drawn = burn(draft, use, demand)
-        bounds = journal.bounds(draft, drawn)
-        if place > account.front or not bounds or not draft.policy.in_order:
-            if bounds:
-                drawn = replace(drawn, images=journal.images(draft))
-            journal.enter(draft, place, drawn)
-            return
+    if place <= account.boundary and draft.policy.in_order:
+        return False
+    drawn = burn(draft, use, demand)
+    bounds = journal.bounds(draft, drawn)
+    if place <= account.front and bounds and draft.policy.in_order:
         draft.restart()
-    _refold_with(draft, use)
+        return False
+    if bounds:
+        drawn = replace(drawn, images=journal.images(draft))
+    journal.enter(draft, place, drawn)
+    return True
 
 
 def due(draft: Draft, phase: Phase, subject: str) -> None:
@@ -171,9 +183,16 @@ def _by_now(draft: Draft) -> str:
     return journal.command_place(draft.present + 1, 0, "")
 
 
-def _refold_with(draft: Draft, use: Use) -> None:
-    """Fold usage in its place, and all behind it again."""
-    _refold(draft, use.place, dict(journal.behind(draft, use.place)), _by_now(draft), use)
+def _refolded(draft: Draft, use: Use) -> bool:
+    """Fold usage in its place, and all behind it again; or let all up to there stand as it came,
+    since that would be too much."""
+    most = draft.policy.refold_max
+    items = dict(islice(journal.behind(draft, use.place), most + 1))
+    if len(items) > most:
+        draft.account.settled = max(draft.account.settled, use.place)
+        return False
+    _refold(draft, use.place, items, _by_now(draft), use)
+    return True
 
 
 def _refold(
@@ -223,19 +242,19 @@ def correct(draft: Draft, use: Use, changed: Use) -> Rejection | None:
     """Give a use that was folded the quantity of `changed`."""
     account = draft.account
     more, bounded = changed.quantity > use.quantity, use.place <= account.boundary
-    if (more or bounded) and not journal.as_it_comes(draft, use.place):
-        _refold_with(draft, changed)
+    as_it_comes = journal.as_it_comes(draft, use.place)
+    if (more or bounded) and not as_it_comes and _refolded(draft, changed):
         return None
     after = burn_more(draft, use, changed) if more else unwound(draft, changed)
     if use.carried or after.carried:  # what credit repays is no longer the usage's alone
-        if use.place <= account.settled:
+        settled = use.place <= account.settled
+        draft.restart()
+        if settled or not _refolded(draft, changed):
             return Rejection(
                 Code.TOO_LATE,
-                "what credit repays of this usage cannot be found anew: usage about it was "
-                "corrected as it came (late.order). It stays as it is: adjust a block instead",
+                "what credit repays of this usage cannot be found anew: usage about it counts as "
+                "it came (late.order, late.refold_max). It stays as it is: adjust a block instead",
             )
-        draft.restart()
-        _refold_with(draft, changed)
         return None
     before = {use.place: use}
     backs, _ = changed_slices(draft, before, {use.place: after})

@@ -31,6 +31,9 @@ from creditfold.core.times import DAY, HOUR
 LATE_WINDOW_MAX = 45 * DAY
 """No policy accepts usage later than this, so what is older can be dropped from memory."""
 
+REFOLD_MAX = 1_000_000
+"""No policy lets one fact fold again more than this: its partition waits meanwhile."""
+
 DRAW_ORDER_DEFAULT = ("priority", "expires_at", "free_before_paid", "effective_at", "id")
 
 
@@ -63,6 +66,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     right_breakage: Exact | None = None
     expired_block: ExpiredBlock = ExpiredBlock.EXPIRE
     late_after: LateAfter = LateAfter.REJECT
+    refold_max: int = 100_000
 
     @property
     def in_order(self) -> bool:

@@ -130,6 +130,7 @@ class PolicyKeys(Struct, frozen=True, omit_defaults=True):
     right_breakage: Exact | None = None
     expired_block: ExpiredBlock | None = None
     late_after: LateAfter | None = None
+    refold_max: int | None = None
 
 
 class PolicyPublished(Struct, frozen=True):
