@@ -9,7 +9,7 @@ import pytest
 from core.book import Book, moves
 from core.test_changes import sound
 from core.test_top_ups import asked, notices
-from properties.events import Event, postings
+from properties.events import Event, outcomes, postings
 
 SELLS = [{"block": "b"}]
 
@@ -114,6 +114,21 @@ def test_what_is_paid_early_begins_when_it_was_granted_for():
     assert "waits_for" not in book.block("b")
     book.sweep(at(9))
     assert ("0", "100", at(9)) == left(book)
+
+
+def test_what_is_due_early_begins_when_it_was_granted_for_however_late_the_clock_is():
+    """It falls due on the 5th and begins on the 8th, and the log is swept on the 9th only."""
+    book = Book()
+    book.applied("customer.updated", {"overage": {"default": "carry"}})
+    book.grant("b", usable="when_funded", effective_at=at(8))
+    book.invoice({"amount": "100", "sells": SELLS}, recognition="on_due", due_at=at(5))
+    book.use("8", at=at(2))
+    book.sweep(at(9))
+    assert [
+        (at(8), ("b", "issued", "available", "100")),
+        (at(8), ("b", "available", "drawn", "8")),
+    ] == [(o["effective_at"], move) for o in outcomes(book.out) for move in moves(o)]
+    sound(book)
 
 
 def test_a_payment_ahead_of_the_log_counts_from_now_on():

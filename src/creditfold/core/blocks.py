@@ -247,7 +247,7 @@ def issue(draft: Draft, block_id: str, terms: Terms) -> None:
     grant_postings.post_right(draft, block_id, terms)
     enter_wallet(draft, block_id, terms)
     items: list[Item] = []
-    if terms.effective_at > draft.now:
+    if terms.effective_at > draft.present:
         items += _activation(block_id, terms)
     else:
         draft.move(block_id, terms, Place.ISSUED, Place.AVAILABLE, terms.quantity)

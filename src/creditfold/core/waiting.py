@@ -26,6 +26,6 @@ def _begin(draft: Draft, block_id: str, terms: Terms, issued: int) -> None:
     begun = replace(terms, effective_at=max(terms.starts, min(draft.time, draft.now)))
     draft.await_payment(terms, -issued)
     draft.put(TERMS, block_id, begun)
-    if begun.effective_at <= draft.now:
+    if begun.effective_at <= draft.present:
         draft.move(block_id, begun, Place.ISSUED, Place.AVAILABLE, issued)
     revive(draft, block_id, begun)
