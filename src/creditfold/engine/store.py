@@ -46,6 +46,9 @@ class Store:
         options.create_if_missing(True)
         options.set_block_based_table_factory(table)
         options.set_write_buffer_size(8 << 20)
+        # A fact's id is asked for to learn that it is new: the filter spares most of the search.
+        options.set_memtable_whole_key_filtering(True)
+        options.set_memtable_prefix_bloom_ratio(0.1)
         options.set_keep_log_file_num(2)
         options.set_max_background_jobs(2)
         return Rdict(str(self.path), options)
