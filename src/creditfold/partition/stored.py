@@ -45,7 +45,7 @@ class StoredState:
         self._reader = reader
         self._pending: dict[Key, Any] = {}
         self._sealed: dict[Key, Any] = {}  # the batch before: the reader may not have it yet
-        self._pending_ids, self._sealed_ids = Ids(), Ids()  # of both, but for ids of facts
+        self._pending_ids, self._sealed_ids = Ids(), Ids()  # of what is new in both, but for SEEN
         self._known: dict[Key, Any] = {}  # what is pending, and what was read or written last
         self._due_before: dict[str, int | None] = {}
         self._due = DueQueue(self, due)
@@ -89,7 +89,7 @@ class StoredState:
                 if before != record.next_due:
                     self._due_before.setdefault(key[0], before)
                     self._due.note(key[0], record)
-            if key[1] != SEEN and key not in self._pending:
+            if key[1] != SEEN and self._known.get(key) is None:  # else the reader lists it
                 self._pending_ids.add(key)
         self._pending.update(changes)
         self._known.update(changes)
