@@ -62,7 +62,9 @@ _TYPES: Final[dict[str, Any]] = {
     catalog.PROGRAM: catalog.ProgramVersions,
 }
 
-_encoder = msgspec.msgpack.Encoder()
+encode_record: Final = msgspec.msgpack.Encoder().encode
+"""A state record as MessagePack."""
+
 _decoders = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in _TYPES.items()}
 
 
@@ -76,11 +78,6 @@ def decode_key(data: bytes) -> Key:
     """The key whose bytes these are."""
     kind, customer, id_ = data.decode().split("\0", 2)
     return customer, kind, id_
-
-
-def encode_record(record: object) -> bytes:
-    """A state record as MessagePack."""
-    return _encoder.encode(record)
 
 
 def decode_record(kind: str, data: bytes) -> Any:  # noqa: ANN401  # the kind says which record
