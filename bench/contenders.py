@@ -18,8 +18,10 @@ from collections.abc import Iterator, MutableMapping
 
 from creditfold.broker.connection import Connection
 from creditfold.contract.envelope import write_binary
+from creditfold.contract.instants import INSTANT_MAX
 from creditfold.contract.partitions import Home, partition_of
 from creditfold.contract.topics import CATALOG_TYPES, OUTPUTS, USAGE, topic_of
+from creditfold.log.order import timed
 from creditfold.log.records import Range, Record
 from creditfold.partition.codec import decode_key, encode_key
 from creditfold.partition.fold import PartitionFold, Sealed
@@ -41,11 +43,11 @@ class Fold:
         self._now = 0
         self._start = self._end = self.waiting = 0
 
-    def take(self, record: Record) -> None:
-        self._now = max(self._now, record.timestamp)
-        self._fold.take(record, self._now)
-        self._end = record.offset + 1
-        self.waiting += 1
+    def take(self, *records: Record) -> None:
+        for record, now, said in self._fold.read(timed(records, self._now, INSTANT_MAX)):
+            self._fold.take(record, now, said)
+            self._now, self._end = now, record.offset + 1
+            self.waiting += 1
 
     def seal(self) -> Sealed:
         taken = (Range(USAGE.name, self._start, self._end, self.waiting),)
@@ -98,13 +100,13 @@ def bare(options: dict) -> None:
             continue
         messages += consumer.consume(_BATCH_MAX, 0.005)
         producer.begin_transaction()
-        touched = {}
+        came = defaultdict(list)
         for message in messages:
             record = _record(message)
-            made[record.partition].take(record)
-            touched[record.partition] = made[record.partition]
-        for partition, fold in touched.items():
-            for topic, key, value, headers, *_ in fold.seal().outputs:
+            came[record.partition].append(record)
+        for partition, records in came.items():
+            made[partition].take(*records)
+            for topic, key, value, headers, *_ in made[partition].seal().outputs:
                 name = f"{options['name']}.{topic}"
                 producer.produce(name, value, key, partition, headers=list(headers))
             producer.poll(0)

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -55,7 +56,10 @@ def run_engine(options: dict) -> None:
             self._touched: set[bytes] = set()
             self._outputs: list[Output] = []
 
-        def fold(self, record: object, now: int) -> int:  # noqa: ARG002  # the seam's signature
+        def read(self, records: Iterable) -> Iterator:
+            return ((record, now, None) for record, now in records)
+
+        def fold(self, record: object, now: int, said: None) -> int:  # noqa: ARG002  # the seam's signature
             key = record.key
             if key not in self._balances:
                 self._balances[key] = int(self._reader.get(key) or 0)

@@ -96,6 +96,13 @@ class Desk:
         self.now = START
         self.batches = 0
 
+    def _records(self, facts: Iterable[Envelope]) -> Iterator[tuple[Record, int]]:
+        ends, now = dict(self._ends), self.now
+        for each in facts:
+            topic, now = topic_of(each.type).name, max(now, each.time)
+            yield Record(topic, 0, ends[topic], each.time, *write_binary(each)), now
+            ends[topic] += 1
+
     def batch(self, facts: Iterable[Envelope], seconds: float, now: int) -> tuple[int, int]:
         """Fold facts, then what is due by `now`, in about so many seconds; how many of each."""
         deadline = time.thread_time() + seconds
@@ -105,12 +112,10 @@ class Desk:
 
         begun = dict(self._ends)
         taken = 0
-        for each in facts:
-            topic = topic_of(each.type).name
-            record = Record(topic, 0, self._ends[topic], each.time, *write_binary(each))
-            self._ends[topic] += 1
-            self.now = max(self.now, each.time)
-            self.folder.fold(record, self.now)
+        for record, at, said in self.folder.read(self._records(facts)):
+            self._ends[record.topic] += 1
+            self.now = at
+            self.folder.fold(record, at, said)
             taken += 1
             if not taken % _LOOK_EVERY and spent():
                 break

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -49,7 +49,10 @@ class BalanceFolder:
         self._outputs.append(Output(self._ledger, key, value))
         return len(value)
 
-    def fold(self, record: Record, now: int) -> int:
+    def read(self, records: Iterable[tuple[Record, int]]) -> Iterator[tuple[Record, int, None]]:
+        return ((record, now, None) for record, now in records)
+
+    def fold(self, record: Record, now: int, said: None) -> int:
         fact, key = msgspec.json.decode(record.value), record.key
         if "poison" in fact:
             raise AssertionError("a broken invariant")

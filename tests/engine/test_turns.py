@@ -50,7 +50,10 @@ class Folder:
     def __init__(self):
         self.folded = []
 
-    def fold(self, record, now):
+    def read(self, records):
+        return ((record, now, None) for record, now in records)
+
+    def fold(self, record, now, said):
         self.folded.append(record.offset)
         return 1
 

@@ -22,7 +22,7 @@ from creditfold.engine.position import Position
 from creditfold.engine.seam import Folder, Header, Output, Result
 from creditfold.engine.store import POSITION, STATE, Store
 from creditfold.engine.transaction import Transactions
-from creditfold.log.order import log_time
+from creditfold.log.order import timed
 
 log = structlog.get_logger(__name__)
 
@@ -136,18 +136,18 @@ class Partition:
 
     def _fold(self, wall: int) -> tuple[Header, Result]:
         folder, lanes = self.holdings.folder, self.holdings.mailbox.lanes
-        now, size, taken = self._position.now, 0, []
-        ceiling = max(wall, now)
+        begun = now = self._position.now
+        size, taken = 0, []
+        ceiling = max(wall, begun)
         deadline = time.perf_counter() + self._limits.fold_seconds
 
         def spent() -> bool:
             return time.perf_counter() > deadline
 
-        for record in islice(order(lanes, ceiling), self._limits.batch_records):
-            if record.timestamp > now:
-                now = log_time(now, record.timestamp, ceiling)
+        waiting = islice(order(lanes, ceiling), self._limits.batch_records)
+        for record, now, said in folder.read(timed(waiting, begun, ceiling)):
             try:
-                size += folder.fold(record, now)
+                size += folder.fold(record, now, said)
             except Exception as error:
                 raise Halted(
                     f"{record.topic}-{record.partition}@{record.offset}: {error!r}"

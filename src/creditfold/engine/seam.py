@@ -4,15 +4,15 @@ The engine moves bytes, keys and partitions. A `Folding` says what they mean: it
 for each owned partition, and the engine feeds it every input once, in an order that a replay can
 repeat.
 
-One batch is: `fold` for each record in turn, then `seal` once. The engine decides between two
-`fold` calls where the batch ends, so entries must not depend on where that is. What `seal` returns
-is committed in one Kafka transaction and then written to the local store in one step. If anything
-fails in between, the process ends, and the next owner makes a new folder from what was committed: a
-folder never has to undo.
+One batch is: `fold` for each record that `read` yields in turn, then `seal` once. The engine
+decides between two `fold` calls where the batch ends, so entries must not depend on where that is.
+What `seal` returns is committed in one Kafka transaction and then written to the local store in one
+step. If anything fails in between, the process ends, and the next owner makes a new folder from
+what was committed: a folder never has to undo.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -100,7 +100,13 @@ class Folder(Protocol):
     def held(self) -> bool:
         """True while the wall clock must not move the log (an import of history)."""
 
-    def fold(self, record: Record, now: int) -> int:
+    def read(self, records: Iterable[tuple[Record, int]]) -> Iterator[tuple[Record, int, Any]]:
+        """Yield each record, its log time and what `fold` needs to know of what it says.
+
+        It may read ahead of what is folded: that depends on the record and its time alone.
+        """
+
+    def fold(self, record: Record, now: int, said: Any) -> int:
         """Fold `record` at log time `now`; return about how many bytes it will put out."""
 
     def seal(self, header: Header, spent: Callable[[], bool]) -> Result:

@@ -27,8 +27,14 @@ def ordered(
     assert ceiling >= running
     topics = sorted(queues, key=lambda topic: rank[topic])
     whole = [False] * len(topics)
-    for record in merge([queues[topic] for topic in topics], whole, ceiling):
-        running = log_time(running, record.timestamp, ceiling)
+    yield from timed(merge([queues[topic] for topic in topics], whole, ceiling), running, ceiling)
+
+
+def timed(records: Iterable[Record], running: int, ceiling: int) -> Iterator[tuple[Record, int]]:
+    """Each record with the log's time at it; `running` is where the log stood."""
+    for record in records:
+        if record.timestamp > running:
+            running = log_time(running, record.timestamp, ceiling)
         yield record, running
 
 

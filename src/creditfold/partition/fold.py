@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import tzdata  # type: ignore[import-untyped]  # it has no stubs, and one constant is read
@@ -41,6 +41,10 @@ from creditfold.partition.zones import zone
 
 CODE = Version(behaviour=BEHAVIOUR, tz=tzdata.IANA_VERSION)
 """What this process folds by; a header says it, so that a replay can ask for the same."""
+
+READ_AHEAD = 64
+"""Records that are read one after the other, then folded: the code of both does not fit into the
+nearest cache of a processor, and to change between them at each record costs a tenth of a fact."""
 
 LOOK_EVERY = 16
 """Due items between two looks at whether the batch has taken its time; so many it always folds."""
@@ -82,18 +86,35 @@ class PartitionFold:
         """The catalog as the last record left it."""
         return self._catalog
 
-    def take(self, record: Record, now: int) -> Taken:
-        """Fold a record at the log's time `now`."""
-        begun = len(self._outputs)
-        letter = False
+    def read(
+        self, records: Iterable[tuple[Record, int]]
+    ) -> Iterator[tuple[Record, int, Fact | Exception]]:
+        """Each record at the log's time, and what it says; nothing that is folded changes that.
+
+        An error is raised by `take`, when it is the record's turn.
+        """
+        coming = iter(records)
+        while said := [(*each, self._said(*each)) for each in itertools.islice(coming, READ_AHEAD)]:
+            yield from said
+
+    def _said(self, record: Record, now: int) -> Fact | Exception:
         try:
             envelope = read_record(record.key, record.value, record.headers)
             self._home.check(envelope.subject)
-        except Undecodable as error:
-            self._dead_letter(record, error, now)
-            letter = True
+            return decode(envelope, now, record.topic)
+        except Exception as error:
+            return error
+
+    def take(self, record: Record, now: int, said: Fact | Exception) -> Taken:
+        """Fold what a record said at the log's time `now`."""
+        begun = len(self._outputs)
+        letter = isinstance(said, Undecodable)
+        if isinstance(said, Fact):
+            self._fact(said, record, now)
+        elif isinstance(said, Undecodable):
+            self._dead_letter(record, said, now)
         else:
-            self._fact(decode(envelope, now, record.topic), record, now)
+            raise said
         return Taken(sum([len(output.value) for output in self._outputs[begun:]]), letter)
 
     def seal(

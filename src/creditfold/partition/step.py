@@ -79,8 +79,8 @@ class Partition:
 
     def _take(self, records: Sequence[tuple[Record, int]]) -> int:
         now = self.position.now
-        for record, now in records:  # the last time is the log's
-            self._fold.take(record, now)
+        for record, now, said in self._fold.read(records):  # the last time is the log's
+            self._fold.take(record, now, said)
         return now
 
     def _seal(

@@ -11,6 +11,7 @@ import msgspec
 from creditfold.contract.partitions import Home, partition_of
 from creditfold.contract.snapshots import Snapshot
 from creditfold.contract.topics import TRANSFERS
+from creditfold.core.bodies import Fact
 from creditfold.core.entries import Outcome, Status
 from creditfold.core.state import ACCOUNT, Account
 from creditfold.engine import seam
@@ -78,6 +79,7 @@ class CreditFolder:
         due = ((instant, key.decode()) for instant, key in reader.due(*_ALL_DUE))
         self._state = StoredState(reader, due)
         self._fold = PartitionFold(self._state, home, note.out)
+        self.read = self._fold.read
         self._records, self._letters = note.records, note.letters
         self.sealed = 0  # batches since this folder was made, the one not yet committed included
         self._tally = tally
@@ -89,11 +91,11 @@ class CreditFolder:
         """True while an import of history keeps the wall clock out."""
         return self._fold.catalog.held
 
-    def fold(self, record: Record, now: int) -> int:
-        """Fold a record at log time `now`; about how many bytes that sends."""
+    def fold(self, record: Record, now: int, said: Fact | Exception) -> int:
+        """Fold what a record said at log time `now`; about how many bytes that sends."""
         if self._records % SAMPLE_EVERY == 0:
             self._tally.delays.sample(record)
-        taken = self._fold.take(record, now)
+        taken = self._fold.take(record, now, said)
         self._look_at_letters(taken.dead_letter)
         return taken.size
 
