@@ -205,8 +205,12 @@ class Records:
             (line["customer"], line["block"])
             for line in self.postings
             if line["rule"] == "R-TRANCHE" and "usage0" in line["proof"]
+        } | {
+            key
+            for key, block in self.terms.items()
+            if self.values[key] and not Fraction(block["value"]) and key not in self.rolled.values()
         }
-        """What had been drawn from when a line gave it its price."""
+        """What a line gave its price after it was granted."""
 
     def minor(self, customer: str, amount: str) -> int:
         """A decimal string of the customer's money as integer minor units."""
@@ -248,6 +252,8 @@ class Records:
                     back = -1 if record["from"] in LEFT else 1
                     leaves = back * self.minor(key[0], record.get("value", "0"))
                     lot.released += leaves
+                    if leaves and key in self.priced_later:
+                        lot.value = lot.value or self.values[key]
                     # What is reopened goes on elsewhere; a blend has its value from the first.
                     again = record["from"] == "expired" or record["block"] in blended
                     if "rolled_out" in (record["from"], record["to"]) and not again:
@@ -262,6 +268,8 @@ class Records:
                     lot.book(record)
                     if key in self.priced_later and "V" in record["proof"]:
                         lot.value = record["proof"]["V"] + lot.released
+                    elif key in self.priced_later and record["proof"]["f"] == "funded1-funded0":
+                        lot.value = lot.value or self.values[key]
             yield step, lots, touched
 
     def _blended(self, step: Step) -> set[str]:
