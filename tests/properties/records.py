@@ -208,7 +208,8 @@ class Records:
         } | {
             key
             for key, block in self.terms.items()
-            if self.values[key] and not Fraction(block["value"]) and key not in self.rolled.values()
+            if "program" in block and key not in self.rolled.values()
+            if self.values[key] and not Fraction(block["value"])
         }
         """What a line gave its price after it was granted."""
 
